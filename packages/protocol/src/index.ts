@@ -1,0 +1,6 @@
+export * from './errors.ts'
+export * from './identifiers.ts'
+export * from './limits.ts'
+export * from './quarantine.ts'
+export * from './schemas.ts'
+export * from './topics.ts'

@@ -1,0 +1,76 @@
+/**
+ * Every limit of Drover that is not a setting, with its unit in its name or its comment.
+ * `docs/reference/limits.md` is generated from here.
+ */
+export const limits = {
+  /** Bytes of one telemetry message (MQTT payload or HTTP body). */
+  messageBytesMax: 262_144,
+  /** Bytes of one whole MQTT packet, the rest of its properties included. */
+  mqttPacketBytesMax: 327_680,
+  /** Levels of nesting in a JSON or CBOR payload. */
+  payloadDepthMax: 32,
+  /** Values (device, metric, time) in one message. */
+  valuesPerMessageMax: 10_000,
+  /** Different metrics of one device. */
+  metricsPerDeviceMax: 1_000,
+  /** Bytes of a metric's name in UTF-8. */
+  metricNameBytesMax: 128,
+  /** Bytes of a string or JSON value in UTF-8. */
+  stringValueBytesMax: 8_192,
+  /** Characters of an identifier (device, profile, tag). */
+  identifierLengthMax: 128,
+  /** Tags of one device. */
+  tagsPerDeviceMax: 64,
+  /** Tokens of one device. */
+  tokensPerDeviceMax: 16,
+  /** MQTT sessions of one device at a time. */
+  connectionsPerDevice: 8,
+  /** MQTT publishes that wait for their acknowledgement, a connection (the receive maximum that CONNACK states). */
+  inFlightPerConnectionMax: 1_024,
+  /** Bytes of an MQTT client id. */
+  clientIdBytesMax: 256,
+  /** Seconds that a connection may take from its first byte to CONNECT. */
+  connectTimeoutSeconds: 10,
+  /** Bytes of unsent answers a connection may hold before it is closed. */
+  outgoingBytesPerConnectionMax: 1_048_576,
+  /** Bytes of batches that one gateway may have handed to the queue without an answer; past it, sockets are paused. */
+  gatewayPendingBytesMax: 67_108_864,
+  /** Bytes of one batch between gateway and queue. */
+  batchBytesMax: 4_194_304,
+  /** Bytes that the log hands to storage by memory; past it, storage reads the log. */
+  handoffBytesMax: 134_217_728,
+  /** Entries of quarantine kept a device; what is over is counted, not kept. */
+  quarantinePerDeviceMax: 1_000,
+  /** Bytes of a raw payload kept in quarantine; a longer one is cut, and marked so. */
+  quarantinePayloadBytesMax: 16_384,
+  /** Days that quarantine keeps an entry. */
+  quarantineDays: 30,
+  /** Idempotency keys remembered a device, and for how long. */
+  idempotencyKeysPerDeviceMax: 10_000,
+  idempotencyKeyHours: 24,
+  idempotencyKeyBytesMax: 128,
+  /** Items in one page of a list. */
+  pageItemsMax: 1_000,
+  pageItemsDefault: 100,
+  /** Points in one page of raw telemetry. */
+  pagePointsMax: 100_000,
+  pagePointsDefault: 10_000,
+  /** Buckets, or downsampled points, in one answer for one series. */
+  bucketsMax: 20_000,
+  /** Devices in one query. */
+  devicesPerQueryMax: 10_000,
+  /** Milliseconds that one query of the store may take. */
+  queryTimeoutMs: 30_000,
+  /** Queries that may wait for the store. */
+  queriesWaitingMax: 1_000,
+  /** Bytes of a REST request's body other than telemetry and imports. */
+  requestBytesMax: 1_048_576,
+  /** Bytes and rows of one import. */
+  importBytesMax: 33_554_432,
+  importRowsMax: 100_000,
+  /** Listeners of the live feed, and events kept to resume it. */
+  liveListenersMax: 1_000,
+  liveEventsKept: 10_000,
+  /** Failed sign-ins a minute from one address. */
+  failedSignInsPerMinuteMax: 20,
+} as const

@@ -1,0 +1,327 @@
+import { z } from 'zod'
+import { isIdentifier } from './identifiers.ts'
+import { limits } from './limits.ts'
+import { type QuarantineReason, quarantineReasons } from './quarantine.ts'
+
+/**
+ * What REST takes and gives, from which validation, types and the OpenAPI document come. Times are RFC 3339 in UTC
+ * with microseconds where they have them; as input, milliseconds since 1970 are taken too.
+ */
+
+export const identifierSchema = z
+  .string()
+  .refine(
+    isIdentifier,
+    'must be 1 to 128 of letters, digits and . _ : - , start with a letter or digit, and not be `me`',
+  )
+
+/** RFC 3339 in UTC, to the microsecond at most: `2026-11-22T17:30:00.000001Z`. */
+export const timeSchema = z.string().meta({ format: 'date-time' })
+
+/** RFC 3339 (any offset), or milliseconds since 1970 as a number or digits. */
+export const timeInputSchema = z.union([z.string().min(1).max(64), z.number()])
+
+export const valueTypes = ['number', 'integer', 'boolean', 'string', 'json', 'location'] as const
+export const valueTypeSchema = z.enum(valueTypes)
+export type ValueType = z.infer<typeof valueTypeSchema>
+
+export const qualities = ['good', 'suspect'] as const
+export const qualitySchema = z.enum(qualities)
+/** `bad` values are quarantined, so no stored point has that quality. */
+export type Quality = z.infer<typeof qualitySchema>
+
+export const locationSchema = z.strictObject({
+  latitude: z.number().min(-90).max(90),
+  longitude: z.number().min(-180).max(180),
+  /** Metres above the WGS 84 ellipsoid. */
+  elevation: z.number().optional(),
+})
+export type Location = z.infer<typeof locationSchema>
+
+export const metricNameSchema = z
+  .string()
+  .min(1)
+  .max(limits.metricNameBytesMax)
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused here
+  .refine((name) => !/[\u0000-\u001f\u007f]/.test(name), 'must not hold control characters')
+
+export const metricSchema = z.strictObject({
+  type: valueTypeSchema.default('number'),
+  /** UCUM or SenML unit, such as `Cel`, `%RH`, `hPa`. */
+  unit: z.string().max(32).optional(),
+  description: z.string().max(1000).optional(),
+  /** The physical range, both ends included: a value outside it is bad and goes to quarantine. */
+  min: z.number().optional(),
+  max: z.number().optional(),
+  /** The largest credible change, in the metric's unit a second: a value that changed faster is suspect. */
+  ratePerSecondMax: z.number().positive().optional(),
+})
+export type Metric = z.infer<typeof metricSchema>
+
+const profileFields = {
+  description: z.string().max(1000).default(''),
+  metrics: z
+    .record(metricNameSchema, metricSchema)
+    .refine((metrics) => Object.keys(metrics).length <= limits.metricsPerDeviceMax, 'has too many metrics')
+    .default({}),
+  /** What happens to a metric that the profile does not list. */
+  unknownMetrics: z.enum(['accept', 'quarantine']).default('accept'),
+  /** The oldest time that a value may have. */
+  oldestTime: timeInputSchema.default('2000-01-01T00:00:00Z'),
+  /** How far ahead of the server's clock the time of a value may be, in seconds. */
+  aheadSecondsMax: z.number().min(0).max(315_360_000).default(300),
+  /** How often a device of this profile is expected to send, in seconds. */
+  intervalSeconds: z.number().positive().optional(),
+}
+export const profileInputSchema = z.strictObject({ id: identifierSchema, ...profileFields })
+export const profilePatchSchema = z
+  .strictObject({
+    description: profileFields.description.unwrap(),
+    metrics: profileFields.metrics.unwrap(),
+    unknownMetrics: profileFields.unknownMetrics.unwrap(),
+    oldestTime: profileFields.oldestTime.unwrap(),
+    aheadSecondsMax: profileFields.aheadSecondsMax.unwrap(),
+    intervalSeconds: profileFields.intervalSeconds.unwrap().nullable(),
+  })
+  .partial()
+export const profileSchema = z.object({
+  id: identifierSchema,
+  description: z.string(),
+  metrics: z.record(z.string(), metricSchema),
+  unknownMetrics: z.enum(['accept', 'quarantine']),
+  oldestTime: timeSchema,
+  aheadSecondsMax: z.number(),
+  intervalSeconds: z.number().nullable(),
+  createdAt: timeSchema,
+  updatedAt: timeSchema,
+})
+export type ProfileInput = z.input<typeof profileInputSchema>
+export type ProfilePatch = z.infer<typeof profilePatchSchema>
+export type Profile = z.infer<typeof profileSchema>
+
+export const deviceStates = ['active', 'suspended'] as const
+/** A suspended device keeps its data and tokens, but cannot connect or send. */
+export const deviceStateSchema = z.enum(deviceStates)
+export type DeviceState = z.infer<typeof deviceStateSchema>
+
+const tagSchema = z.string().min(1).max(limits.identifierLengthMax)
+const deviceFields = {
+  profile: identifierSchema.default('default'),
+  name: z.string().max(256).default(''),
+  tags: z.array(tagSchema).max(limits.tagsPerDeviceMax).default([]),
+  location: locationSchema.nullable().default(null),
+  /** The id of the gateway device behind which this one sits. */
+  parent: identifierSchema.nullable().default(null),
+  state: deviceStateSchema.default('active'),
+}
+export const deviceInputSchema = z.strictObject({ id: identifierSchema, ...deviceFields })
+export const devicePatchSchema = z
+  .strictObject({
+    profile: deviceFields.profile.unwrap(),
+    name: deviceFields.name.unwrap(),
+    tags: deviceFields.tags.unwrap(),
+    location: deviceFields.location.unwrap(),
+    parent: deviceFields.parent.unwrap(),
+    state: deviceFields.state.unwrap(),
+  })
+  .partial()
+export const connectionSchema = z.object({
+  online: z.boolean(),
+  /** Since when it is online, or offline; null if it never connected. */
+  since: timeSchema.nullable(),
+  /** When its last message or sign of life arrived. */
+  lastSeen: timeSchema.nullable(),
+  /** Why it is offline, such as `disconnected`, `keepAliveTimeout`, `tokenRevoked`, `serverStopped`; null while online. */
+  reason: z.string().nullable(),
+  /** Sessions that are open now. */
+  sessions: z.number(),
+})
+export type Connection = z.infer<typeof connectionSchema>
+export const deviceSchema = z.object({
+  id: identifierSchema,
+  /** A number that is never used for another device, even one created again under the same id. */
+  uid: z.number(),
+  profile: identifierSchema,
+  name: z.string(),
+  tags: z.array(z.string()),
+  location: locationSchema.nullable(),
+  parent: identifierSchema.nullable(),
+  state: deviceStateSchema,
+  createdAt: timeSchema,
+  updatedAt: timeSchema,
+  connection: connectionSchema,
+})
+export type DeviceInput = z.input<typeof deviceInputSchema>
+export type DevicePatch = z.infer<typeof devicePatchSchema>
+export type Device = z.infer<typeof deviceSchema>
+
+export const deviceCreatedSchema = z.object({
+  device: deviceSchema,
+  /** `dt_<keyId>_<secret>`; shown this once and stored as a hash. */
+  token: z.string(),
+})
+export type DeviceCreated = z.infer<typeof deviceCreatedSchema>
+
+export const tokenSchema = z.object({
+  keyId: z.string(),
+  createdAt: timeSchema,
+  lastUsedAt: timeSchema.nullable(),
+})
+export type Token = z.infer<typeof tokenSchema>
+export const tokenCreatedSchema = z.object({ keyId: z.string(), token: z.string(), createdAt: timeSchema })
+export type TokenCreated = z.infer<typeof tokenCreatedSchema>
+
+export const importResultSchema = z.object({
+  created: z.number(),
+  /** The tokens of the created devices, this once, in the order of the rows. */
+  devices: z.array(z.object({ id: z.string(), token: z.string() })),
+  failed: z.array(
+    z.object({ row: z.number(), id: z.string().nullable(), code: z.string(), message: z.string() }),
+  ),
+})
+export type ImportResult = z.infer<typeof importResultSchema>
+
+export const jsonValueSchema = z.json()
+export type JsonValue = z.infer<typeof jsonValueSchema>
+
+export const pointSchema = z.object({ time: timeSchema, value: jsonValueSchema, quality: qualitySchema })
+export type Point = z.infer<typeof pointSchema>
+
+export const aggregateFunctions = ['avg', 'min', 'max', 'sum', 'count', 'first', 'last'] as const
+export type AggregateFunction = (typeof aggregateFunctions)[number]
+
+/** One bucket, aligned to the epoch: `time` is its start; the asked functions; how many good and suspect values it holds. */
+export const bucketSchema = z.object({
+  time: timeSchema,
+  avg: z.number().nullable().optional(),
+  min: z.number().nullable().optional(),
+  max: z.number().nullable().optional(),
+  sum: z.number().nullable().optional(),
+  count: z.number().optional(),
+  first: z.number().nullable().optional(),
+  last: z.number().nullable().optional(),
+  good: z.number(),
+  suspect: z.number(),
+})
+export type Bucket = z.infer<typeof bucketSchema>
+
+/** Raw points without `every`; buckets with it. */
+export const telemetryPageSchema = z.object({
+  device: z.string(),
+  metric: z.string(),
+  unit: z.string().nullable(),
+  points: z.array(z.union([pointSchema, bucketSchema])),
+  nextCursor: z.string().nullable(),
+})
+export type TelemetryPage = z.infer<typeof telemetryPageSchema>
+
+export const latestSchema = z.object({
+  device: z.string(),
+  metrics: z.record(
+    z.string(),
+    z.object({
+      time: timeSchema,
+      value: jsonValueSchema,
+      quality: qualitySchema,
+      type: valueTypeSchema,
+      unit: z.string().nullable(),
+    }),
+  ),
+})
+export type Latest = z.infer<typeof latestSchema>
+
+/** An interval: a number of seconds, or a number with a unit: `500ms`, `10s`, `5m`, `1h`, `1d`, `1w`. */
+export const intervalPattern = /^(\d+)(ms|s|m|h|d|w)?$/
+
+const seriesQueryFields = {
+  from: timeInputSchema.optional(),
+  to: timeInputSchema.optional(),
+  every: z.string().regex(intervalPattern).optional(),
+  fn: z.array(z.enum(aggregateFunctions)).min(1).optional(),
+  quality: z.enum(['good', 'any']).default('any'),
+  maxPoints: z.number().int().min(2).max(limits.bucketsMax).optional(),
+}
+/** `POST /telemetry/query`: several devices or a tag; `group: "all"` folds all devices into one series a metric. */
+export const telemetryQuerySchema = z.strictObject({
+  devices: z.array(identifierSchema).max(limits.devicesPerQueryMax).optional(),
+  tag: tagSchema.optional(),
+  profile: identifierSchema.optional(),
+  metrics: z.array(metricNameSchema).min(1).max(100),
+  group: z.enum(['device', 'all']).default('device'),
+  ...seriesQueryFields,
+})
+export type TelemetryQuery = z.input<typeof telemetryQuerySchema>
+export const telemetryQueryResultSchema = z.object({
+  series: z.array(
+    z.object({
+      /** null when all devices are folded into one. */
+      device: z.string().nullable(),
+      metric: z.string(),
+      unit: z.string().nullable(),
+      points: z.array(z.union([pointSchema, bucketSchema])),
+    }),
+  ),
+})
+export type TelemetryQueryResult = z.infer<typeof telemetryQueryResultSchema>
+
+export const quarantineReasonSchema = z.enum(
+  Object.keys(quarantineReasons) as [QuarantineReason, ...QuarantineReason[]],
+)
+export const quarantineEntrySchema = z.object({
+  id: z.string(),
+  device: z.string(),
+  reason: quarantineReasonSchema,
+  /** What the reason means, with the value and the bound it broke. */
+  message: z.string(),
+  /** The metric that failed, or null when the whole message did. */
+  metric: z.string().nullable(),
+  receivedAt: timeSchema,
+  contentType: z.string(),
+  payloadBytes: z.number(),
+  /** The first characters of the payload as text, for lists. */
+  preview: z.string(),
+})
+export type QuarantineEntry = z.infer<typeof quarantineEntrySchema>
+export const quarantineDetailSchema = quarantineEntrySchema.extend({
+  /** The raw payload in base64, cut at `quarantinePayloadBytesMax`. */
+  payload: z.string(),
+  truncated: z.boolean(),
+})
+export type QuarantineDetail = z.infer<typeof quarantineDetailSchema>
+/** `dropped`: per device, what came past the cap and was only counted. */
+export const quarantinePageSchema = z.object({
+  items: z.array(quarantineEntrySchema),
+  nextCursor: z.string().nullable(),
+  dropped: z.number(),
+})
+export type QuarantinePage = z.infer<typeof quarantinePageSchema>
+
+/** One event of `GET /live` (SSE); its `id` is the cursor to resume from. */
+export const liveEventSchema = z.discriminatedUnion('type', [
+  z.object({
+    type: z.literal('points'),
+    device: z.string(),
+    points: z.array(
+      z.object({ metric: z.string(), time: timeSchema, value: jsonValueSchema, quality: qualitySchema }),
+    ),
+  }),
+  z.object({ type: z.literal('connection'), device: z.string(), connection: connectionSchema }),
+  z.object({
+    type: z.literal('quarantine'),
+    device: z.string(),
+    reason: quarantineReasonSchema,
+    metric: z.string().nullable(),
+    count: z.number(),
+  }),
+  /** Events were left out because the listener was too slow, or its cursor too old: read the store. */
+  z.object({ type: z.literal('gap') }),
+])
+export type LiveEvent = z.infer<typeof liveEventSchema>
+
+export function pageSchema<T extends z.ZodType>(item: T) {
+  return z.object({ items: z.array(item), nextCursor: z.string().nullable() })
+}
+export interface Page<T> {
+  readonly items: T[]
+  readonly nextCursor: string | null
+}

@@ -1,0 +1,235 @@
+/**
+ * A batch: the bytes in which records travel from the gateway through the queue to processing. One batch is what
+ * one turn of a gateway's loop read; it is written, handed on and read as it is, without a copy.
+ *
+ * Little endian. Header of 40 bytes: u32 magic, u32 count, u32 bootIdLow, u32 bootIdHigh, f64 first message counter,
+ * f64 receivedAt of the first record in µs since 1970, u32 bytes used, u32 0. Then the records, each: u32 length of
+ * the whole record, u32 tenant, u32 device uid, u8 channel, u8 content type, u8 flags, u8 0, u16 key length, u16 0,
+ * the key, the payload.
+ *
+ * Record i of a batch has the message id (boot id, first counter + i), was received at receivedAt + i µs, and has the
+ * queue position (first position of the batch) + i.
+ */
+const magic = 0x31425244
+const headerBytes = 40
+const recordHeaderBytes = 20
+
+export const channels = {
+  telemetry: 1,
+  /** The sender has released the packet id in `key` (MQTT PUBREL): it may be used for a new message. */
+  release: 2,
+} as const
+
+export const contentTypes = {
+  /** To be found out from the payload. */
+  unknown: 0,
+  json: 1,
+  senmlJson: 2,
+  senmlCbor: 3,
+  cbor: 4,
+} as const
+export type ContentType = (typeof contentTypes)[keyof typeof contentTypes]
+
+export const recordFlags = {
+  /** A record with this key that was seen before and not released is the same message, and is dropped. */
+  deduplicate: 1,
+  /** First of a new session: the keys that the session named by the key's prefix held so far are forgotten. */
+  resetSession: 2,
+} as const
+
+/**
+ * Microseconds since 1970, strictly increasing over all threads that share the buffer, so that no two records of one
+ * process have the same receipt time, whatever the clock does.
+ */
+export class ReceiptClock {
+  readonly #last: BigInt64Array
+  readonly #now: () => number
+
+  /** `shared`: 8 bytes; `nowMicros`: the wall clock. */
+  constructor(shared: SharedArrayBuffer, nowMicros: () => number) {
+    this.#last = new BigInt64Array(shared)
+    this.#now = nowMicros
+  }
+
+  /** The first of `count` successive times that nobody else gets. */
+  reserve(count: number): number {
+    for (;;) {
+      const last = Atomics.load(this.#last, 0)
+      const first = Math.max(this.#now(), Number(last) + 1)
+      if (Atomics.compareExchange(this.#last, 0, last, BigInt(first + count - 1)) === last) return first
+    }
+  }
+
+  /** Never gives a time at or before `micros` from now on (the last one of an earlier run, read from the queue). */
+  startAfter(micros: number): void {
+    for (;;) {
+      const last = Atomics.load(this.#last, 0)
+      if (Number(last) >= micros) return
+      if (Atomics.compareExchange(this.#last, 0, last, BigInt(micros)) === last) return
+    }
+  }
+}
+
+export interface SealedBatch {
+  /** The batch; its buffer belongs to whoever holds the batch and may be transferred. */
+  readonly bytes: Uint8Array<ArrayBuffer>
+  readonly count: number
+}
+
+/** Collects records into a batch. One a gateway; not shared. */
+export class BatchWriter {
+  readonly #bootIdLow: number
+  readonly #bootIdHigh: number
+  readonly #clock: ReceiptClock
+  #counter = 0
+  #bytes: Buffer<ArrayBuffer>
+  #used = headerBytes
+  #count = 0
+
+  constructor(bootId: Uint8Array, clock: ReceiptClock, initialBytes = 65_536) {
+    const id = Buffer.from(bootId.buffer, bootId.byteOffset, 8)
+    this.#bootIdLow = id.readUInt32LE(0)
+    this.#bootIdHigh = id.readUInt32LE(4)
+    this.#clock = clock
+    this.#bytes = Buffer.from(new ArrayBuffer(initialBytes))
+  }
+
+  get count(): number {
+    return this.#count
+  }
+
+  get bytesUsed(): number {
+    return this.#used
+  }
+
+  /** Adds one record; returns its index in the batch. The payload is copied. */
+  add(
+    tenant: number,
+    deviceUid: number,
+    channel: number,
+    contentType: number,
+    flags: number,
+    key: string,
+    payload: Uint8Array,
+  ): number {
+    const keyBytes = key.length === 0 ? 0 : Buffer.byteLength(key)
+    const length = recordHeaderBytes + keyBytes + payload.length
+    if (this.#used + length > this.#bytes.length) this.#grow(this.#used + length)
+    const bytes = this.#bytes
+    const start = this.#used
+    bytes.writeUInt32LE(length, start)
+    bytes.writeUInt32LE(tenant, start + 4)
+    bytes.writeUInt32LE(deviceUid, start + 8)
+    bytes[start + 12] = channel
+    bytes[start + 13] = contentType
+    bytes[start + 14] = flags
+    bytes[start + 15] = 0
+    bytes.writeUInt16LE(keyBytes, start + 16)
+    bytes.writeUInt16LE(0, start + 18)
+    if (keyBytes > 0) bytes.write(key, start + recordHeaderBytes, 'utf8')
+    bytes.set(payload, start + recordHeaderBytes + keyBytes)
+    this.#used = start + length
+    return this.#count++
+  }
+
+  /** Stamps and gives away what was collected, and starts anew. The caller has added at least one record. */
+  seal(): SealedBatch {
+    const { length } = this.#bytes
+    const bytes = this.#bytes
+    const count = this.#count
+    bytes.writeUInt32LE(magic, 0)
+    bytes.writeUInt32LE(count, 4)
+    bytes.writeUInt32LE(this.#bootIdLow, 8)
+    bytes.writeUInt32LE(this.#bootIdHigh, 12)
+    bytes.writeDoubleLE(this.#counter, 16)
+    bytes.writeDoubleLE(this.#clock.reserve(count), 24)
+    bytes.writeUInt32LE(this.#used, 32)
+    bytes.writeUInt32LE(0, 36)
+    const sealed = { bytes: new Uint8Array(bytes.buffer, bytes.byteOffset, this.#used), count }
+    this.#counter += count
+    this.#bytes = Buffer.from(new ArrayBuffer(length))
+    this.#used = headerBytes
+    this.#count = 0
+    return sealed
+  }
+
+  #grow(needed: number): void {
+    const bytes = Buffer.from(new ArrayBuffer(Math.max(needed, this.#bytes.length * 2)))
+    this.#bytes.copy(bytes, 0, 0, this.#used)
+    this.#bytes = bytes
+  }
+}
+
+/** Walks over the records of a batch without allocating: `next()` moves on, the fields tell of the current record. */
+export class RecordCursor {
+  readonly bytes: Buffer
+  readonly count: number
+  readonly bootId: string
+  readonly #firstCounter: number
+  readonly #firstReceivedAt: number
+  #next = headerBytes
+  index = -1
+  tenant = 0
+  deviceUid = 0
+  channel = 0
+  contentType: ContentType = 0
+  flags = 0
+  keyStart = 0
+  payloadStart = 0
+  payloadEnd = 0
+
+  /** Throws a RangeError when the bytes are not a batch. */
+  constructor(bytes: Uint8Array) {
+    this.bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    if (
+      bytes.length < headerBytes ||
+      this.bytes.readUInt32LE(0) !== magic ||
+      this.bytes.readUInt32LE(32) > bytes.length
+    )
+      throw new RangeError('These bytes are not a batch of records')
+    this.count = this.bytes.readUInt32LE(4)
+    this.bootId = this.bytes.toString('hex', 8, 16)
+    this.#firstCounter = this.bytes.readDoubleLE(16)
+    this.#firstReceivedAt = this.bytes.readDoubleLE(24)
+  }
+
+  /** µs since 1970. */
+  get receivedAt(): number {
+    return this.#firstReceivedAt + this.index
+  }
+
+  get messageCounter(): number {
+    return this.#firstCounter + this.index
+  }
+
+  get key(): string {
+    return this.bytes.toString('utf8', this.keyStart, this.payloadStart)
+  }
+
+  get payload(): Buffer {
+    return this.bytes.subarray(this.payloadStart, this.payloadEnd)
+  }
+
+  next(): boolean {
+    if (this.index + 1 >= this.count) return false
+    const { bytes } = this
+    const start = this.#next
+    this.index++
+    this.tenant = bytes.readUInt32LE(start + 4)
+    this.deviceUid = bytes.readUInt32LE(start + 8)
+    this.channel = bytes[start + 12]!
+    this.contentType = bytes[start + 13] as ContentType
+    this.flags = bytes[start + 14]!
+    this.keyStart = start + recordHeaderBytes
+    this.payloadStart = this.keyStart + bytes.readUInt16LE(start + 16)
+    this.payloadEnd = start + bytes.readUInt32LE(start)
+    this.#next = this.payloadEnd
+    return true
+  }
+}
+
+/** µs since 1970 at which the last record of the batch was received. */
+export function lastReceivedAt(bytes: Uint8Array): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  return view.getFloat64(24, true) + view.getUint32(4, true) - 1
+}

@@ -1,0 +1,77 @@
+import type { SealedBatch } from './batch.ts'
+
+/**
+ * The queue between gateway and processing: keeps every acknowledged record until all its consumers have stored it.
+ * A position is the number of a record in its partition: it rises by one a record and is never used twice. Batches
+ * keep their shape: records of one batch have successive positions.
+ */
+export interface Queue {
+  /** What the driver can do; declared, not found out by failing. */
+  readonly capabilities: QueueCapabilities
+  /**
+   * Answers when the batch is durable. The batch's buffer belongs to the queue from here on.
+   * Rejects with `queueFull`, `queueUnavailable`, `diskReserveReached` or `shuttingDown`; then none of it was appended.
+   */
+  append(batch: SealedBatch): Promise<Appended>
+  /** Starts to consume under a name that the queue remembers: retention keeps what this consumer has not committed. */
+  consume(options: ConsumeOptions): Promise<Consumer>
+  status(): Promise<QueueStatus>
+  /** Answers what is in flight, refuses the rest with `shuttingDown`, and releases everything. */
+  close(): Promise<void>
+}
+
+export interface QueueCapabilities {
+  /** Whether a consumer may start at a position that it stored itself. */
+  readonly startAtPosition: boolean
+  readonly partitions: 'one' | 'many'
+}
+
+export interface Appended {
+  readonly partition: number
+  /** Position of the batch's first record. */
+  readonly firstPosition: number
+}
+
+export interface ConsumeOptions {
+  readonly consumer: string
+  /**
+   * The last position that the consumer has stored and the identity of the queue it belongs to, or undefined for the start.
+   * Rejects with `identityMismatch` when the identity is not this queue's.
+   */
+  readonly after: (partition: number) => Promise<StoredPosition | undefined>
+  /** Bytes of deliveries that one call of `next` may give, at least one delivery. */
+  readonly nextBytesMax: number
+}
+
+export interface StoredPosition {
+  readonly identity: string
+  readonly position: number
+}
+
+export interface Delivery extends Appended {
+  /** The random identity of the log that the positions belong to; stored with each position. */
+  readonly identity: string
+  readonly bytes: Uint8Array
+  readonly count: number
+}
+
+export interface Consumer {
+  /** The next deliveries in the order of their positions, without a gap; waits for the first; [] once closed. */
+  next(): Promise<readonly Delivery[]>
+  /** Everything up to and including `position` is stored: retention may pass it. */
+  commit(partition: number, position: number): Promise<void>
+  close(): Promise<void>
+}
+
+export interface QueueStatus {
+  readonly identity: string
+  /** The first position that is still kept, and the next one to be given. */
+  readonly firstPosition: number
+  readonly nextPosition: number
+  readonly bytes: number
+  readonly bytesMax: number
+  /** Last committed position by consumer. */
+  readonly committed: Readonly<Record<string, number>>
+  /** µs since 1970 at which the last kept record was received; 0 if there is none. */
+  readonly lastReceivedAt: number
+}
