@@ -139,6 +139,18 @@ const table = {
     retryable: true,
     mqttReason: 0x80,
   },
+  // what a client finds in place of an answer
+  serverUnreachable: {
+    message:
+      'Nothing answers at {address}: {reason}. Check that the server runs and that the address is right.',
+    status: 503,
+    retryable: true,
+  },
+  unexpectedAnswer: {
+    message: '{address} answered, but not as a Drover server does: {reason}. Check the address.',
+    status: 502,
+    retryable: true,
+  },
   // starting the server
   badConfiguration: { message: 'The configuration is not valid: {reason}.', status: 500, retryable: false },
   dataDirectoryInUse: {
