@@ -1,0 +1,87 @@
+import { resolve } from 'node:path'
+import { DroverError } from '@drover/protocol'
+import type { z } from 'zod'
+import { helpText } from './config/reference.ts'
+import { configurationSchema, type SettingKey, settings } from './config/settings.ts'
+import { badConfiguration, fromEnvironment, fromFile, fromFlags, type Source } from './config/sources.ts'
+import { formatListener, isLoopback } from './config/values.ts'
+
+export { formatListener, isLoopback, type ListenerAddress } from './config/values.ts'
+
+type DeepReadonly<T> = T extends object ? { readonly [K in keyof T]: DeepReadonly<T[K]> } : T
+
+/** Every setting, with its unit in its name, checked and frozen. A plain object: it can be sent to threads. */
+export type Configuration = DeepReadonly<z.output<typeof configurationSchema>>
+
+export interface ConfigurationInput {
+  /** The command line after `drover up`. */
+  readonly args: readonly string[]
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** The text of a file, or undefined if there is none. */
+  readonly readFile: (path: string) => string | undefined
+  /** What relative paths start from; the process's own folder by default. */
+  readonly currentDirectory?: string
+}
+
+const defaultFile = 'drover.yaml'
+
+/**
+ * The configuration from, in rising precedence: defaults, `drover.yaml` (or the file that `--config` or DROVER_CONFIG
+ * names), `DROVER_*`, flags. Throws `badConfiguration`, naming the source, the setting and what is expected of it,
+ * or `plaintextRefused`. With `--help` it answers the help text.
+ */
+export function parseConfiguration(input: ConfigurationInput): Configuration | { readonly help: string } {
+  const flags = fromFlags(input.args)
+  if (flags.help) return { help: helpText() }
+  const environment = fromEnvironment(input.env)
+  const file = readSettingsFile(input, flags.file ?? input.env.DROVER_CONFIG)
+  const values = merge([...file, environment, flags])
+  const configuration = configurationSchema.parse(values)
+  refusePlaintext(configuration)
+  const directory = input.currentDirectory ?? process.cwd()
+  return deepFreeze({ ...configuration, dataDirectory: resolve(directory, configuration.dataDirectory) })
+}
+
+function readSettingsFile(input: ConfigurationInput, named: string | undefined): Source[] {
+  const path = named ?? defaultFile
+  const text = input.readFile(resolve(input.currentDirectory ?? process.cwd(), path))
+  if (text !== undefined) return [fromFile(path, text)]
+  if (named === undefined) return []
+  throw badConfiguration(`there is no file ${named}`)
+}
+
+/** The values of the last source that gives one, as given; each was checked, so that its error names its source. */
+function merge(sources: readonly Source[]): Partial<Record<SettingKey, unknown>> {
+  const values: Partial<Record<SettingKey, unknown>> = {}
+  const wrong: string[] = []
+  for (const source of sources)
+    for (const setting of settings) {
+      if (!source.values.has(setting.key)) continue
+      const value = source.values.get(setting.key)
+      if (setting.schema.safeParse(value).success) values[setting.key] = value
+      else
+        wrong.push(`${source.name}: ${source.nameOf(setting)} is ${show(value)}; expected ${setting.expects}`)
+    }
+  if (wrong.length > 0) throw badConfiguration(wrong.join('. '))
+  return values
+}
+
+function show(value: unknown): string {
+  const shown = JSON.stringify(value) ?? String(value)
+  return shown.length > 80 ? `${shown.slice(0, 80)}…` : shown
+}
+
+function refusePlaintext({ httpListener, mqttListener, allowPlaintext }: Configuration): void {
+  if (allowPlaintext) return
+  for (const [listener, address] of [
+    ['HTTP', httpListener],
+    ['MQTT', mqttListener],
+  ] as const)
+    if (address !== 'off' && !isLoopback(address.host))
+      throw new DroverError('plaintextRefused', { listener, address: formatListener(address) })
+}
+
+function deepFreeze<T extends object>(value: T): T {
+  for (const inner of Object.values(value)) if (typeof inner === 'object' && inner !== null) deepFreeze(inner)
+  return Object.freeze(value)
+}
