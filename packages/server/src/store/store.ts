@@ -72,6 +72,7 @@ export interface StoreBatch {
   readonly quarantine: readonly QuarantineRow[]
   /** Entries of quarantine that were dropped at the device's cap, by device uid. */
   readonly quarantineDropped: ReadonlyMap<number, number>
+  /** Keys that are held after this batch; added after `releasedKeys` were forgotten. */
   readonly newKeys: readonly MessageKey[]
   /** Forgotten keys, as (device uid, key); a key that ends in `*` stands for all with that prefix. */
   readonly releasedKeys: readonly { readonly deviceUid: number; readonly key: string }[]
@@ -90,7 +91,8 @@ export interface StoreWriter {
   reserveSeriesIds(count: number): Promise<{ readonly first: number; readonly count: number }>
   /** The series of these devices with their latest points, which seed the rate of change. */
   loadSeries(deviceUids: readonly number[]): Promise<ReadonlyMap<number, readonly SeriesState[]>>
-  loadKeys(deviceUids: readonly number[]): Promise<readonly MessageKey[]>
+  /** The keys of these devices that were not released; of all, so that their sessions are known after a start. */
+  loadKeys(deviceUids: readonly number[] | 'all'): Promise<readonly MessageKey[]>
   /** Quarantine entries kept by device uid, for the cap. */
   quarantineCounts(deviceUids: readonly number[]): Promise<ReadonlyMap<number, number>>
   position(consumer: string, partition: number): Promise<{ identity: string; position: number } | undefined>
