@@ -71,6 +71,27 @@ export const limits = {
   /** Listeners of the live feed, and events kept to resume it. */
   liveListenersMax: 1_000,
   liveEventsKept: 10_000,
+  /** Bytes that wait for one listener of the live feed; past it, it gets a `gap` instead of events. */
+  liveBufferedBytesMax: 1_048_576,
+  /** Seconds between two signs of life on the live feed. */
+  liveHeartbeatSeconds: 15,
+  /** Seconds for which the feed goes on to keep the events of a listener that left. */
+  liveResumeSeconds: 60,
+  /** Points and buckets in one answer of a query over several series. */
+  pointsPerQueryMax: 250_000,
+  /** Metrics in one query. */
+  metricsPerQueryMax: 100,
   /** Failed sign-ins a minute from one address. */
   failedSignInsPerMinuteMax: 20,
+  /** Addresses whose failed sign-ins are counted at a time. */
+  signInAddressesMax: 10_000,
+  /** Hours that a console session lasts, and sessions at a time; one more ends the oldest. */
+  consoleSessionHours: 12,
+  consoleSessionsMax: 1_000,
+  /** Device tokens whose check is remembered. */
+  authenticationsCachedMax: 100_000,
+  /** Rows of the audit log; the oldest go first. */
+  auditRowsMax: 1_000_000,
+  /** Refusals written to the audit log a minute; what is over is counted in one row. */
+  auditedRefusalsPerMinuteMax: 100,
 } as const

@@ -8,12 +8,10 @@ import { type QuarantineReason, quarantineReasons } from './quarantine.ts'
  * with microseconds where they have them; as input, milliseconds since 1970 are taken too.
  */
 
-export const identifierSchema = z
-  .string()
-  .refine(
-    isIdentifier,
-    'must be 1 to 128 of letters, digits and . _ : - , start with a letter or digit, and not be `me`',
-  )
+export const identifierSchema = z.string().refine(isIdentifier, {
+  error: 'must be 1 to 128 of letters, digits and . _ : - , start with a letter or digit, and not be `me`',
+  params: { code: 'badIdentifier' },
+})
 
 /** RFC 3339 in UTC, to the microsecond at most: `2026-11-22T17:30:00.000001Z`. */
 export const timeSchema = z.string().meta({ format: 'date-time' })
@@ -171,6 +169,28 @@ export type Token = z.infer<typeof tokenSchema>
 export const tokenCreatedSchema = z.object({ keyId: z.string(), token: z.string(), createdAt: timeSchema })
 export type TokenCreated = z.infer<typeof tokenCreatedSchema>
 
+export const sessionInputSchema = z.strictObject({ key: z.string().min(1).max(512) })
+/** The console session that the cookie opens. */
+export const sessionSchema = z.object({ expiresAt: timeSchema })
+export type Session = z.infer<typeof sessionSchema>
+
+/** One row of the audit log. */
+export const auditEntrySchema = z.object({
+  id: z.string(),
+  time: timeSchema,
+  /** Who: `admin-key`, `session:…`, `device:<id>`, `system`, or `unknown`. */
+  actor: z.string(),
+  /** The address that the request came from, if one is known. */
+  address: z.string().nullable(),
+  /** What: such as `device.create`, `token.revoke`, `access.refused`. */
+  action: z.string(),
+  /** On what, such as the device's id. */
+  subject: z.string().nullable(),
+  details: z.record(z.string(), z.json()),
+})
+export type AuditEntry = z.infer<typeof auditEntrySchema>
+
+/** `row`: the first row of data (below the header of a CSV) is 1. */
 export const importResultSchema = z.object({
   created: z.number(),
   /** The tokens of the created devices, this once, in the order of the rows. */
@@ -246,7 +266,7 @@ export const telemetryQuerySchema = z.strictObject({
   devices: z.array(identifierSchema).max(limits.devicesPerQueryMax).optional(),
   tag: tagSchema.optional(),
   profile: identifierSchema.optional(),
-  metrics: z.array(metricNameSchema).min(1).max(100),
+  metrics: z.array(metricNameSchema).min(1).max(limits.metricsPerQueryMax),
   group: z.enum(['device', 'all']).default('device'),
   ...seriesQueryFields,
 })
@@ -263,6 +283,17 @@ export const telemetryQueryResultSchema = z.object({
   ),
 })
 export type TelemetryQueryResult = z.infer<typeof telemetryQueryResultSchema>
+
+/** `POST /telemetry/latest`: the latest values of several devices, a tag or a profile; all metrics unless some are named. */
+export const latestQuerySchema = z.strictObject({
+  devices: z.array(identifierSchema).max(limits.devicesPerQueryMax).optional(),
+  tag: tagSchema.optional(),
+  profile: identifierSchema.optional(),
+  metrics: z.array(metricNameSchema).min(1).max(limits.metricsPerQueryMax).optional(),
+})
+export type LatestQuery = z.input<typeof latestQuerySchema>
+export const latestResultSchema = z.object({ items: z.array(latestSchema) })
+export type LatestResult = z.infer<typeof latestResultSchema>
 
 export const quarantineReasonSchema = z.enum(
   Object.keys(quarantineReasons) as [QuarantineReason, ...QuarantineReason[]],
