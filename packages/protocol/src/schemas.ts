@@ -174,6 +174,21 @@ export const sessionInputSchema = z.strictObject({ key: z.string().min(1).max(51
 export const sessionSchema = z.object({ expiresAt: timeSchema })
 export type Session = z.infer<typeof sessionSchema>
 
+/** `GET /server`: where devices and people reach this server, for instructions that can be pasted as they are. */
+export const serverInfoSchema = z.object({
+  version: z.string(),
+  /** The best name for other machines: the public name, or else the host name; the certificate is made for it. */
+  host: z.string(),
+  /** The ports of the listeners that are on. */
+  ports: z.object({
+    http: z.number().nullable(),
+    https: z.number().nullable(),
+    mqtt: z.number().nullable(),
+    mqtts: z.number().nullable(),
+  }),
+})
+export type ServerInfo = z.infer<typeof serverInfoSchema>
+
 /** One row of the audit log. */
 export const auditEntrySchema = z.object({
   id: z.string(),

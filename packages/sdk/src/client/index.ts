@@ -1,4 +1,11 @@
-import type { TelemetryQuery, TelemetryQueryResult } from '@drover/protocol'
+import type {
+  LatestQuery,
+  LatestResult,
+  ServerInfo,
+  Session,
+  TelemetryQuery,
+  TelemetryQueryResult,
+} from '@drover/protocol'
 import { createDevices } from './devices.ts'
 import { type Connection, createHttp, type Http } from './http.ts'
 import { type LiveOptions, openLive } from './live.ts'
@@ -31,9 +38,14 @@ export function createClient(connection: Connection) {
       /** Several devices, a tag or a profile, in one answer. */
       query: (query: TelemetryQuery, signal?: AbortSignal) =>
         http.request<TelemetryQueryResult>('POST', '/telemetry/query', { json: query, signal }),
+      /** The newest values of several devices. */
+      latest: (query: LatestQuery, signal?: AbortSignal) =>
+        http.request<LatestResult>('POST', '/telemetry/latest', { json: query, signal }),
     },
     quarantine: createQuarantine(http),
     session: createSession(http),
+    /** Where devices and people reach this server. */
+    server: (signal?: AbortSignal) => http.request<ServerInfo>('GET', '/server', { signal }),
     /** What happens from now on, as it happens. */
     live: (options?: LiveOptions) => openLive(http, options),
   }
@@ -43,7 +55,7 @@ export type Client = ReturnType<typeof createClient>
 /** The cookie session of a person in a browser. */
 function createSession({ request }: Http) {
   return {
-    create: (key: string) => request<void>('POST', '/session', { json: { key } }),
+    create: (key: string) => request<Session>('POST', '/session', { json: { key } }),
     delete: () => request<void>('DELETE', '/session'),
   }
 }
