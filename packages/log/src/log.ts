@@ -1,0 +1,382 @@
+import { statfsSync, statSync } from 'node:fs'
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import { fromSqlite, LogError } from './errors.ts'
+import { openFile, readNextPosition, walFile } from './file.ts'
+import { type LogEntry, LogReader } from './reader.ts'
+
+export interface LogOptions {
+  /** The folder of the log's files; made if there is none. Only one Log may be open on it. */
+  readonly directory: string
+  /** Bytes of batches kept; an append past it is refused. The files may take about twice that. */
+  readonly bytesMax: number
+  /** Appends are refused while less is free on the disk; retention is not. */
+  readonly diskReserveBytes?: number
+  /** Bytes free on the disk, asked for now and then. */
+  readonly freeBytes?: (directory: string) => number
+  /** `OFF` only shows that the proof of durability can fail. */
+  readonly synchronous?: 'FULL' | 'OFF'
+}
+
+/** Bytes that the log does not look into, holding `count` records, each of which gets a position. */
+export interface LogBatch {
+  readonly bytes: Uint8Array
+  readonly count: number
+}
+
+export interface StoredPosition {
+  readonly identity: string
+  readonly position: number
+}
+
+export interface LogStatus {
+  readonly identity: string
+  /** The first position that is still kept; the next one if there is none. */
+  readonly firstPosition: number
+  readonly nextPosition: number
+  readonly bytes: number
+  readonly bytesMax: number
+  readonly committed: Readonly<Record<string, number>>
+}
+
+/** The positions from `first_position` on, up to those of the next life. */
+interface Life {
+  readonly first_position: number
+  readonly identity: string
+}
+
+/** The disk is asked again after so many bytes or appends. */
+const diskCheckBytes = 4 << 20
+const diskCheckAppends = 64
+/** One step of retention deletes at most so much. */
+const trimBatchesMax = 64
+const trimBytesMax = 4 << 20
+/** Retention waits until it is worth a transaction, unless the log is told that there is time. */
+const trimBytesMin = 1 << 20
+/** A checkpoint copies the WAL into the file; a small WAL keeps each of them short. */
+const walBytesMax = 8 << 20
+/** What a transaction writes beside its batches, for the estimate of the WAL's size. */
+const transactionBytes = 12 << 10
+/** Free pages are given back to the disk, a step at a time, when they are more than this and most of the file. */
+const freePagesKept = 4096
+const freePagesStep = 1024
+const walRestartTimeoutMs = 20
+const lockTimeoutMs = 50
+
+/**
+ * An append-only log of batches in one SQLite file. Synchronous and for one thread. Positions count records from 1, have
+ * no gaps, and are never given twice, whatever retention, restart or restore did.
+ */
+export class Log {
+  readonly #db: DatabaseSync
+  readonly #reader: LogReader
+  readonly #options: LogOptions
+  readonly #insert: StatementSync
+  readonly #lineage: readonly Life[]
+  readonly #committed = new Map<string, number>()
+  #note: string
+  #nextPosition: number
+  #firstPosition: number
+  #bytes: number
+  /** Whether there is something to save with the next step of retention. */
+  #dirty = false
+  /** Everything up to here that can be deleted is. */
+  #trimmedTo: number
+  #walBytes: number
+  #restartAtBytes = 4 * walBytesMax
+  #uncheckedBytes = diskCheckBytes
+  #uncheckedAppends = 0
+  #mayShrink = true
+
+  /** @internal Use `openLog`. */
+  constructor(db: DatabaseSync, options: LogOptions) {
+    this.#db = db
+    this.#options = options
+    this.#reader = new LogReader(db)
+    this.#insert = db.prepare('INSERT INTO batches (last_position, count, bytes) VALUES (?, ?, ?)')
+    this.#lineage = db
+      .prepare('SELECT first_position, identity FROM lineage ORDER BY rowid')
+      .all() as unknown as Life[]
+    for (const { name, position } of db.prepare('SELECT name, position FROM consumers').all())
+      this.#committed.set(String(name), Number(position))
+    this.#note = String(db.prepare('SELECT text FROM note').get()!.text)
+    this.#nextPosition = readNextPosition(db)
+    this.#firstPosition = this.#readFirstPosition()
+    this.#bytes = Number(db.prepare('SELECT total(length(bytes)) AS bytes FROM batches').get()!.bytes)
+    this.#trimmedTo = this.#firstPosition - 1
+    this.#walBytes = sizeOf(walFile(options.directory))
+  }
+
+  get status(): LogStatus {
+    return {
+      identity: this.identity,
+      firstPosition: this.#firstPosition,
+      nextPosition: this.#nextPosition,
+      bytes: this.#bytes,
+      bytesMax: this.#options.bytesMax,
+      committed: Object.fromEntries(this.#committed),
+    }
+  }
+
+  /** The random name of the log to which the positions it gives now belong. */
+  get identity(): string {
+    return this.#lineage.at(-1)!.identity
+  }
+
+  get nextPosition(): number {
+    return this.#nextPosition
+  }
+
+  /** Bytes that may still be appended before the log is full. */
+  get roomBytes(): number {
+    return this.#options.bytesMax - this.#bytes
+  }
+
+  /** A short text of the owner's, kept by the transaction that deletes batches. */
+  get note(): string {
+    return this.#note
+  }
+
+  set note(text: string) {
+    this.#dirty ||= text !== this.#note
+    this.#note = text
+  }
+
+  /**
+   * Appends all of the batches or none, with one sync of the disk; when it returns they are durable. Answers the position
+   * of the first batch's first record; the others follow without a gap.
+   * Throws `full`, `diskReserve` or `unavailable`.
+   */
+  append(batches: readonly LogBatch[]): number {
+    const bytes = batches.reduce((sum, batch) => sum + batch.bytes.length, 0)
+    if (bytes > this.roomBytes)
+      throw new LogError('full', 'The log is full', { limit: this.#options.bytesMax })
+    this.#checkDisk(bytes)
+    const first = this.#nextPosition
+    let next = first
+    this.#transaction(() => {
+      for (const batch of batches) {
+        if (batch.count < 1) throw new RangeError('A batch holds at least one record')
+        next += batch.count
+        this.#insert.run(next - 1, batch.count, batch.bytes)
+      }
+    })
+    this.#nextPosition = next
+    this.#bytes += bytes
+    this.#walBytes += bytes + transactionBytes
+    return first
+  }
+
+  /** The batches that hold positions after `after`, as `LogReader.read` does. */
+  read(after: number, bytesMax: number): LogEntry[] {
+    return this.#reader.read(after, bytesMax)
+  }
+
+  /**
+   * Remembers a consumer, for which retention keeps all that it has not committed, and answers the position after which it
+   * starts: `stored`, what it has stored itself, or else before the first position that is kept.
+   * Throws `identityMismatch` or `positionGone`.
+   */
+  addConsumer(name: string, stored?: StoredPosition): number {
+    if (stored) this.#checkStored(name, stored)
+    const position = stored?.position ?? this.#firstPosition - 1
+    this.#committed.set(name, position)
+    this.#dirty = true
+    return position
+  }
+
+  /** Forgets a consumer; retention no longer waits for it. */
+  removeConsumer(name: string): void {
+    if (!this.#committed.delete(name)) return
+    this.#transaction(() => this.#db.prepare('DELETE FROM consumers WHERE name = ?').run(name))
+  }
+
+  /**
+   * The consumer has stored everything up to and including `position`. Kept in memory until the next step of retention;
+   * after a crash the consumer may find itself earlier, never later.
+   */
+  commit(name: string, position: number): void {
+    const committed = this.#committed.get(name)
+    if (committed === undefined) throw new RangeError(`The log has no consumer ${name}`)
+    if (position >= this.#nextPosition) throw new RangeError(`The log has no position ${position}`)
+    if (position <= committed) return
+    this.#committed.set(name, position)
+    this.#dirty = true
+  }
+
+  /**
+   * One bounded step of retention and tidying; answers whether there is more to do. Without `thorough` it does only what is
+   * worth its time while appends wait; with it, all that can be done.
+   */
+  maintain(thorough = false): boolean {
+    if (this.#walBytes > walBytesMax) this.#checkpoint()
+    if (this.#trimIsDue(thorough)) return this.#trim(thorough)
+    return this.#mayShrink && thorough && this.#shrink()
+  }
+
+  close(): void {
+    try {
+      while (this.maintain(true));
+    } finally {
+      this.#db.close()
+    }
+  }
+
+  get #slowest(): number {
+    return this.#committed.size === 0 ? 0 : Math.min(...this.#committed.values())
+  }
+
+  #readFirstPosition(): number {
+    const row = this.#db
+      .prepare('SELECT last_position - count + 1 AS first FROM batches ORDER BY last_position LIMIT 1')
+      .get()
+    return row ? Number(row.first) : this.#nextPosition
+  }
+
+  #checkStored(name: string, { identity, position }: StoredPosition): void {
+    const at = this.#lineage.findIndex((each) => each.identity === identity)
+    const successor = at < 0 ? undefined : this.#lineage[at + 1]
+    if (at < 0 || (successor && position >= successor.first_position))
+      throw new LogError('identityMismatch', `${name} holds positions of another log`, {
+        expected: identity,
+        actual: this.identity,
+      })
+    if (position + 1 >= this.#firstPosition && position < this.#nextPosition) return
+    throw new LogError(
+      'positionGone',
+      `${name} goes on after position ${position}, but the log keeps ${this.#firstPosition} to ${this.#nextPosition - 1}`,
+    )
+  }
+
+  #checkDisk(bytes: number): void {
+    const { diskReserveBytes = 0, directory, freeBytes = freeBytesOf } = this.#options
+    this.#uncheckedBytes += bytes
+    this.#uncheckedAppends++
+    if (this.#uncheckedBytes < diskCheckBytes && this.#uncheckedAppends < diskCheckAppends) return
+    const free = freeBytes(directory)
+    if (free < diskReserveBytes) {
+      // Whoever appends next finds out whether there is space again.
+      this.#uncheckedBytes = diskCheckBytes
+      throw new LogError('diskReserve', `Only ${free} bytes are left on the disk`, {
+        freeBytes: free,
+        reserveBytes: diskReserveBytes,
+      })
+    }
+    this.#uncheckedBytes = 0
+    this.#uncheckedAppends = 0
+  }
+
+  #trimIsDue(thorough: boolean): boolean {
+    const isNew = this.#slowest > this.#trimmedTo
+    if (thorough || !isNew) return thorough && (isNew || this.#dirty)
+    const records = this.#slowest - this.#firstPosition + 1
+    const bytes = (records / (this.#nextPosition - this.#firstPosition)) * this.#bytes
+    return bytes > trimBytesMin || bytes * 4 > this.#options.bytesMax
+  }
+
+  #trim(thorough: boolean): boolean {
+    const { position, bytes, isLast } = this.#trimStep()
+    try {
+      this.#trimTransaction(position)
+    } catch (error) {
+      // With no space left for the WAL to grow, a checkpoint lets it be written from its start again.
+      if (!(error instanceof LogError && error.code === 'diskReserve')) throw error
+      this.#checkpoint()
+      this.#trimTransaction(position)
+    }
+    this.#dirty = false
+    this.#bytes -= bytes
+    this.#walBytes += transactionBytes
+    if (position > 0) this.#firstPosition = position + 1
+    if (isLast) this.#trimmedTo = this.#slowest
+    this.#mayShrink = true
+    return this.#trimIsDue(thorough) || (thorough && this.#mayShrink)
+  }
+
+  /** How far one step goes: the last position it deletes (0: nothing), the bytes of its batches, whether it is the last. */
+  #trimStep(): { position: number; bytes: number; isLast: boolean } {
+    const slowest = this.#slowest
+    let position = 0
+    let bytes = 0
+    const rows = this.#db
+      .prepare(
+        'SELECT last_position, length(bytes) AS size FROM batches WHERE last_position <= ? ORDER BY last_position LIMIT ?',
+      )
+      .all(slowest, trimBatchesMax)
+    for (const { last_position: last, size } of rows) {
+      if (position > 0 && bytes + Number(size) > trimBytesMax) return { position, bytes, isLast: false }
+      position = Number(last)
+      bytes += Number(size)
+    }
+    return { position, bytes, isLast: rows.length < trimBatchesMax }
+  }
+
+  #trimTransaction(position: number): void {
+    this.#transaction(() => {
+      const save = this.#db.prepare('INSERT OR REPLACE INTO consumers VALUES (?, ?)')
+      for (const [name, committed] of this.#committed) save.run(name, committed)
+      this.#db.prepare('UPDATE note SET text = ?').run(this.#note)
+      this.#db.prepare('DELETE FROM batches WHERE last_position <= ?').run(position)
+    })
+  }
+
+  /**
+   * Copies the WAL into the file without waiting for readers. A reader that is always in the middle of something would keep
+   * the WAL from starting over, so a WAL that has grown too long waits a moment for readers to pause.
+   */
+  #checkpoint(): void {
+    const wait = this.#walBytes > this.#restartAtBytes
+    if (wait) this.#db.exec(`PRAGMA busy_timeout = ${walRestartTimeoutMs}`)
+    try {
+      const result = this.#db.prepare(`PRAGMA wal_checkpoint(${wait ? 'RESTART' : 'PASSIVE'})`).get()!
+      const done = result.log === result.checkpointed && !(wait && result.busy)
+      if (done) this.#walBytes = 0
+      this.#restartAtBytes = wait && !done ? this.#walBytes + 4 * walBytesMax : 4 * walBytesMax
+    } catch (error) {
+      throw fromSqlite(error)
+    } finally {
+      if (wait) this.#db.exec(`PRAGMA busy_timeout = ${lockTimeoutMs}`)
+    }
+  }
+
+  /** Gives some of the file's free pages back to the disk; answers whether there are more. */
+  #shrink(): boolean {
+    const free = Number(this.#db.prepare('PRAGMA freelist_count').get()!.freelist_count)
+    const pages = Number(this.#db.prepare('PRAGMA page_count').get()!.page_count)
+    this.#mayShrink = free > freePagesKept && free * 2 > pages
+    if (!this.#mayShrink) return false
+    this.#db.exec(`PRAGMA incremental_vacuum(${freePagesStep})`)
+    this.#walBytes += freePagesStep * 32 + transactionBytes
+    return true
+  }
+
+  #transaction(body: () => void): void {
+    try {
+      this.#db.exec('BEGIN IMMEDIATE')
+      body()
+      this.#db.exec('COMMIT')
+    } catch (error) {
+      if (this.#db.isTransaction) this.#db.exec('ROLLBACK')
+      throw fromSqlite(error)
+    }
+  }
+}
+
+function sizeOf(file: string): number {
+  return statSync(file, { throwIfNoEntry: false })?.size ?? 0
+}
+
+function freeBytesOf(directory: string): number {
+  const { bavail, bsize } = statfsSync(directory)
+  return bavail * bsize
+}
+
+/** Opens the log of a folder, or makes one. Throws `corrupt` or `unavailable`. */
+export function openLog(options: LogOptions): Log {
+  const db = openFile(options.directory, options.synchronous ?? 'FULL', walBytesMax)
+  try {
+    return new Log(db, options)
+  } catch (error) {
+    db.close()
+    throw fromSqlite(error)
+  }
+}
