@@ -1,0 +1,122 @@
+import { type Kysely, sql } from 'kysely'
+import { type Migration, Migrator } from 'kysely/migration'
+
+/** In the order of their numbers; one that has been released is never changed. */
+const migrations: Record<string, Migration> = {
+  '001-devices': { up: createDevices },
+  '002-access': { up: createAccess },
+}
+
+/** Brings the tables to the newest form; rejects with what the engine says. */
+export async function migrateToLatest(db: Kysely<unknown>): Promise<void> {
+  const migrator = new Migrator({ db, provider: { getMigrations: async () => migrations } })
+  const { error } = await migrator.migrateToLatest()
+  if (error) throw error
+}
+
+async function createDevices(db: Kysely<unknown>): Promise<void> {
+  const { schema } = db
+  await schema
+    .createTable('tenants')
+    .addColumn('id', 'integer', (column) => column.primaryKey())
+    .addColumn('name', 'text', (column) => column.notNull().unique())
+    .execute()
+  await sql`insert into tenants (id, name) values (1, 'default')`.execute(db)
+  await schema
+    .createTable('meta')
+    .addColumn('name', 'text', (column) => column.primaryKey())
+    .addColumn('value', 'text', (column) => column.notNull())
+    .execute()
+  await schema
+    .createTable('profiles')
+    .addColumn('tenant', 'integer', (column) => column.notNull().references('tenants.id'))
+    .addColumn('id', 'text', (column) => column.notNull())
+    .addColumn('definition', 'text', (column) => column.notNull())
+    .addColumn('created_at', 'bigint', (column) => column.notNull())
+    .addColumn('updated_at', 'bigint', (column) => column.notNull())
+    .addPrimaryKeyConstraint('profiles_key', ['tenant', 'id'])
+    .execute()
+  // AUTOINCREMENT, so that a uid is not used again after the device with the highest one was deleted.
+  await schema
+    .createTable('devices')
+    .addColumn('uid', 'integer', (column) => column.primaryKey().autoIncrement())
+    .addColumn('tenant', 'integer', (column) => column.notNull().references('tenants.id'))
+    .addColumn('id', 'text', (column) => column.notNull())
+    .addColumn('profile', 'text', (column) => column.notNull())
+    .addColumn('name', 'text', (column) => column.notNull())
+    .addColumn('state', 'text', (column) => column.notNull())
+    .addColumn('location', 'text')
+    .addColumn('parent_uid', 'integer', (column) => column.references('devices.uid').onDelete('set null'))
+    .addColumn('created_at', 'bigint', (column) => column.notNull())
+    .addColumn('updated_at', 'bigint', (column) => column.notNull())
+    .addUniqueConstraint('devices_id', ['tenant', 'id'])
+    .addForeignKeyConstraint('devices_profile', ['tenant', 'profile'], 'profiles', ['tenant', 'id'])
+    .execute()
+  await createDeviceIndexes(db)
+}
+
+async function createDeviceIndexes({ schema }: Kysely<unknown>): Promise<void> {
+  await schema.createIndex('devices_by_profile').on('devices').columns(['tenant', 'profile', 'id']).execute()
+  await schema.createIndex('devices_by_parent').on('devices').column('parent_uid').execute()
+  await schema
+    .createTable('device_tags')
+    .addColumn('tenant', 'integer', (column) => column.notNull())
+    .addColumn('tag', 'text', (column) => column.notNull())
+    .addColumn('device_uid', 'integer', (column) =>
+      column.notNull().references('devices.uid').onDelete('cascade'),
+    )
+    .addPrimaryKeyConstraint('device_tags_key', ['device_uid', 'tag'])
+    .execute()
+  await schema
+    .createIndex('device_tags_by_tag')
+    .on('device_tags')
+    .columns(['tenant', 'tag', 'device_uid'])
+    .execute()
+  await schema
+    .createTable('device_deletions')
+    .addColumn('uid', 'integer', (column) => column.primaryKey())
+    .addColumn('deleted_at', 'bigint', (column) => column.notNull())
+    .execute()
+}
+
+async function createAccess(db: Kysely<unknown>): Promise<void> {
+  const { schema } = db
+  await schema
+    .createTable('device_tokens')
+    .addColumn('key_id', 'text', (column) => column.primaryKey())
+    .addColumn('device_uid', 'integer', (column) =>
+      column.notNull().references('devices.uid').onDelete('cascade'),
+    )
+    .addColumn('hash', 'blob', (column) => column.notNull())
+    .addColumn('created_at', 'bigint', (column) => column.notNull())
+    .addColumn('last_used_at', 'bigint')
+    .addColumn('revoked_at', 'bigint')
+    .execute()
+  await schema.createIndex('device_tokens_by_device').on('device_tokens').column('device_uid').execute()
+  await schema
+    .createTable('admin_keys')
+    .addColumn('hash', 'blob', (column) => column.primaryKey())
+    .addColumn('tenant', 'integer', (column) => column.notNull().references('tenants.id'))
+    .addColumn('name', 'text', (column) => column.notNull())
+    .addColumn('created_at', 'bigint', (column) => column.notNull())
+    .addUniqueConstraint('admin_keys_name', ['tenant', 'name'])
+    .execute()
+  await schema
+    .createTable('console_sessions')
+    .addColumn('hash', 'blob', (column) => column.primaryKey())
+    .addColumn('tenant', 'integer', (column) => column.notNull().references('tenants.id'))
+    .addColumn('created_at', 'bigint', (column) => column.notNull())
+    .addColumn('expires_at', 'bigint', (column) => column.notNull())
+    .execute()
+  await schema
+    .createTable('audit')
+    .addColumn('id', 'integer', (column) => column.primaryKey().autoIncrement())
+    .addColumn('tenant', 'integer', (column) => column.notNull())
+    .addColumn('at', 'bigint', (column) => column.notNull())
+    .addColumn('actor', 'text', (column) => column.notNull())
+    .addColumn('address', 'text')
+    .addColumn('action', 'text', (column) => column.notNull())
+    .addColumn('subject', 'text')
+    .addColumn('details', 'text', (column) => column.notNull())
+    .execute()
+}
