@@ -364,6 +364,12 @@ export const liveEventSchema = z.discriminatedUnion('type', [
 ])
 export type LiveEvent = z.infer<typeof liveEventSchema>
 
+/** `POST /backups`: an absolute path on the server's machine, of an empty folder or one to be made. */
+export const backupInputSchema = z.strictObject({ directory: z.string().min(1).max(4096) })
+/** The answer, once the copy is complete. */
+export const backupSchema = z.object({ directory: z.string(), bytes: z.number(), createdAt: timeSchema })
+export type Backup = z.infer<typeof backupSchema>
+
 export function pageSchema<T extends z.ZodType>(item: T) {
   return z.object({ items: z.array(item), nextCursor: z.string().nullable() })
 }

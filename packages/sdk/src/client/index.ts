@@ -1,4 +1,5 @@
 import type {
+  Backup,
   LatestQuery,
   LatestResult,
   ServerInfo,
@@ -43,6 +44,11 @@ export function createClient(connection: Connection) {
         http.request<LatestResult>('POST', '/telemetry/latest', { json: query, signal }),
     },
     quarantine: createQuarantine(http),
+    backups: {
+      /** Copies everything into a folder of the server's machine, while it runs; answers when the copy is complete. */
+      create: (directory: string, signal?: AbortSignal) =>
+        http.request<Backup>('POST', '/backups', { json: { directory }, signal }),
+    },
     session: createSession(http),
     /** Where devices and people reach this server. */
     server: (signal?: AbortSignal) => http.request<ServerInfo>('GET', '/server', { signal }),
