@@ -15,10 +15,6 @@ export function toProfile(row: ProfileRow): Profile {
   }
 }
 
-export function definitionOf({ id: _, createdAt: __, updatedAt: ___, ...definition }: Profile) {
-  return definition satisfies ProfileDefinition
-}
-
 export interface ProfileTable {
   get(tenant: number, id: string): Promise<Profile | undefined>
   /** In the order of their ids, after `after`. */
