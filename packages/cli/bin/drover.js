@@ -39,7 +39,6 @@ function giveUp(reason) {
 function runWith(node) {
   const child = spawn(node, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
     stdio: 'inherit',
-    env: { ...process.env, DROVER_LAUNCHED: '1' },
   })
   // A terminal sends Ctrl-C to both processes; forwarding it as well would look like a second, impatient one.
   const fromTerminal = process.stdin.isTTY === true
@@ -60,7 +59,7 @@ if (Number.parseInt(process.versions.node, 10) >= oldestMajor) {
   const { main } = await import('../src/main.ts')
   process.exitCode = await main(process.argv.slice(2), process.env)
 } else {
-  const node = process.env.DROVER_LAUNCHED === '1' ? undefined : findBundledNode()
-  if (node === undefined) giveUp('No newer one came with the installation.')
+  const node = findBundledNode()
+  if (node === undefined || node === process.execPath) giveUp('No newer one came with the installation.')
   else runWith(node)
 }

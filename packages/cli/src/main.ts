@@ -1,0 +1,64 @@
+import { Command, CommanderError } from 'commander'
+import { backupCommand } from './commands/backup.ts'
+import { benchCommand } from './commands/bench.ts'
+import { devicesCommand } from './commands/devices.ts'
+import { profilesCommand } from './commands/profiles.ts'
+import { replayCommand } from './commands/replay.ts'
+import { simulateCommand } from './commands/simulate.ts'
+import { tailCommand } from './commands/tail.ts'
+import { telemetryCommand } from './commands/telemetry.ts'
+import { runUp, upCommand } from './commands/up.ts'
+import type { Context } from './context.ts'
+import { describeFailure } from './failure.ts'
+
+const exitCodes = { done: 0, failed: 1, usage: 2 } as const
+
+/** Runs `drover` with these arguments; answers with the exit code: 0 done, 1 failed, 2 not understood. */
+export async function main(
+  args: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+  context: Context = { env, stdout: process.stdout, stderr: process.stderr },
+): Promise<number> {
+  try {
+    if (args[0] === 'up') return await runUp(args.slice(1))
+    await createProgram(context).parseAsync([...args], { from: 'user' })
+    return exitCodes.done
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage
+    context.stderr.write(`${describeFailure(error)}\n`)
+    return exitCodes.failed
+  }
+}
+
+export function createProgram(context: Context): Command {
+  const program = new Command('drover')
+    .description('Herds devices: takes in what they send, keeps it, shows it.')
+    .addHelpText(
+      'after',
+      '\nStart with `drover up`. `drover COMMAND --help` shows what a command takes, with an example.',
+    )
+  const commands = [
+    upCommand(),
+    devicesCommand(context),
+    profilesCommand(context),
+    telemetryCommand(context),
+    tailCommand(context),
+    replayCommand(context),
+    simulateCommand(context),
+    backupCommand(context),
+    benchCommand(context),
+  ]
+  for (const command of commands) program.addCommand(command)
+  settle(program, context)
+  return program
+}
+
+/** Subcommands that are built apart do not inherit these settings. */
+function settle(command: Command, context: Context): void {
+  command.exitOverride().configureOutput({
+    writeOut: (text) => context.stdout.write(text),
+    writeErr: (text) => context.stderr.write(text),
+  })
+  command.showHelpAfterError('(add --help for what it takes, and an example)')
+  for (const subcommand of command.commands) settle(subcommand, context)
+}
