@@ -1,0 +1,47 @@
+import { Group, Text } from '@mantine/core'
+import { formatNumber, formatUnit } from '../device/values.ts'
+import { formatTime } from '../ui/time.tsx'
+import { nearest } from './columns.ts'
+import type { DrawnPoint, Series } from './series.ts'
+
+interface ReadingProps {
+  readonly series: Series | undefined
+  /** The time under the pointer; the newest point is read without one. */
+  readonly pointer: number | undefined
+  readonly boolean: boolean
+}
+
+/** The value under the pointer, or the newest, in words. */
+export function Reading({ series, pointer, boolean }: ReadingProps) {
+  if (!series) return <span />
+  const point = pointer === undefined ? series.points.at(-1) : nearest(series.points, pointer)
+  if (!point || point.value === null) return <span />
+  const unit = formatUnit(series.unit)
+  const format = (value: number) =>
+    boolean ? (value >= 0.5 ? 'on' : 'off') : `${formatNumber(value)} ${unit}`.trim()
+  return (
+    <Group gap="md" className="numbers">
+      <Text size="sm" fw={600}>
+        {series.width ? `⌀ ${format(point.value)}` : format(point.value)}
+      </Text>
+      {series.width && point.min !== null && point.max !== null && (
+        <Text size="sm" c="dimmed">
+          {format(point.min)} to {format(point.max)}
+        </Text>
+      )}
+      <Text size="sm" c="dimmed">
+        {formatTime(point.time)}
+        {series.width && ` · ${describeCount(point, series.width.every)}`}
+      </Text>
+      {point.suspect > 0 && (
+        <Text size="sm" c="orange">
+          {series.width ? `${point.suspect} suspect` : 'suspect: it changed faster than is credible'}
+        </Text>
+      )}
+    </Group>
+  )
+}
+
+function describeCount({ count }: DrawnPoint, every: string): string {
+  return `${count} value${count === 1 ? '' : 's'} in ${every}`
+}

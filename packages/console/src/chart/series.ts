@@ -1,0 +1,102 @@
+import { type Bucket, isDroverError, type Point, type Quality } from '@drover/protocol'
+import type { Client } from '@drover/sdk/client'
+import { type BucketWidth, bucketWidth, spanOf, type TimeWindow, type View } from './range.ts'
+
+/** What a chart draws of one metric. */
+export interface Series {
+  readonly window: TimeWindow
+  readonly unit: string | null
+  readonly points: readonly DrawnPoint[]
+  /** The width of a bucket; undefined when every value is drawn. */
+  readonly width: BucketWidth | undefined
+}
+
+export interface DrawnPoint {
+  /** Milliseconds since 1970. */
+  readonly time: number
+  /** The value, or the average of the bucket; null where there is none to draw. */
+  readonly value: number | null
+  readonly min: number | null
+  readonly max: number | null
+  /** How many values it stands for. */
+  readonly count: number
+  readonly suspect: number
+}
+
+interface SeriesRequest {
+  readonly device: string
+  readonly metric: string
+  readonly view: View
+  readonly bucketsMax: number
+  readonly signal?: AbortSignal
+}
+
+/** Up to so many values are drawn as they are; more are drawn as buckets. */
+const rawPointsMax = 1_500
+
+/** Asks the server at the resolution that the chart can show, so that a year costs no more than an hour. */
+export async function loadSeries(client: Client, request: SeriesRequest): Promise<Series> {
+  const { device, metric, bucketsMax, signal } = request
+  const window = await windowOf(client, request)
+  const range = { metric, from: window.from, to: window.to + 1 }
+  const raw = await client.devices.telemetry(device, { ...range, limit: rawPointsMax }, signal)
+  const { unit } = raw
+  if (raw.nextCursor === null) return { window, unit, width: undefined, points: raw.points.map(drawnPoint) }
+  const width = bucketWidth(window, bucketsMax)
+  const fn = ['avg', 'min', 'max'] as const
+  const page = await client.devices.telemetry(device, { ...range, every: width.every, fn }, signal)
+  return { window, unit, width, points: page.points.map((bucket) => drawnBucket(bucket as Bucket, width.ms)) }
+}
+
+async function windowOf(
+  client: Client,
+  { device, metric, view, signal }: SeriesRequest,
+): Promise<TimeWindow> {
+  if (view.kind === 'fixed') return { from: view.from, to: view.to }
+  const now = Date.now()
+  if (view.range !== 'all') return { from: now - spanOf(view), to: now }
+  const [first, latest] = await Promise.all([
+    client.devices.telemetry(device, { metric, limit: 1 }, signal),
+    client.devices.latest(device, signal),
+  ])
+  const from = first.points[0] ? Date.parse(first.points[0].time) : now - 3_600_000
+  const last = latest.metrics[metric]
+  return padded({ from, to: last ? Date.parse(last.time) : now })
+}
+
+/** A little air at both ends, and never nothing. */
+function padded({ from, to }: TimeWindow): TimeWindow {
+  const air = Math.max(1_000, (to - from) / 50)
+  return { from: Math.floor(from - air), to: Math.ceil(to + air) }
+}
+
+function drawnPoint(point: Point | Bucket): DrawnPoint {
+  const { time, value, quality } = point as Point
+  const number = typeof value === 'boolean' ? Number(value) : value
+  const drawn = typeof number === 'number' ? number : null
+  return {
+    time: Date.parse(time),
+    value: drawn,
+    min: drawn,
+    max: drawn,
+    count: 1,
+    suspect: suspects(quality),
+  }
+}
+
+function suspects(quality: Quality): number {
+  return quality === 'suspect' ? 1 : 0
+}
+
+/** A bucket is drawn at its middle. */
+function drawnBucket(
+  { time, avg = null, min = null, max = null, good, suspect }: Bucket,
+  widthMs: number,
+): DrawnPoint {
+  return { time: Date.parse(time) + widthMs / 2, value: avg, min, max, count: good + suspect, suspect }
+}
+
+/** Whether the failure means that the device has never sent this metric. */
+export function isMissing(error: unknown): boolean {
+  return isDroverError(error, 'notFound')
+}

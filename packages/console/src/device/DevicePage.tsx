@@ -1,0 +1,132 @@
+import type { Device, Latest } from '@drover/protocol'
+import { Grid, Group, Paper, Stack, Text } from '@mantine/core'
+import { useQuery, useQueryClient } from '@tanstack/react-query'
+import { useParams } from '@tanstack/react-router'
+import { useRef } from 'react'
+import { deviceQuery, latestQuery } from '../api/queries.ts'
+import { useLive } from '../api/useLive.ts'
+import { seriesKey } from '../chart/Chart.tsx'
+import { Tags } from '../devices/DeviceTable.tsx'
+import { TextLink } from '../ui/links.tsx'
+import { PageFailed } from '../ui/PageFailed.tsx'
+import { PageLoading } from '../ui/PageLoading.tsx'
+import { PageTitle } from '../ui/PageTitle.tsx'
+import { Actions } from './Actions.tsx'
+import { ConnectionLine } from './ConnectionLine.tsx'
+import { History } from './History.tsx'
+import { LatestValues } from './LatestValues.tsx'
+import { withPoints } from './latest.ts'
+import { NoReading } from './NoReading.tsx'
+import { RecentQuarantine } from './RecentQuarantine.tsx'
+import { Tokens } from './Tokens.tsx'
+
+export function DevicePage() {
+  const { deviceId } = useParams({ from: '/signed-in/devices/$deviceId' })
+  const device = useQuery(deviceQuery(deviceId))
+  const latest = useQuery(latestQuery(deviceId))
+  if (device.data) return <Loaded key={deviceId} device={device.data} latest={latest.data} />
+  return device.error ? <PageFailed error={device.error} /> : <PageLoading />
+}
+
+function Loaded({ device, latest }: { device: Device; latest: Latest | undefined }) {
+  useLiveDevice(device.id)
+  const silent = latest && Object.keys(latest.metrics).length === 0
+  return (
+    <>
+      <PageTitle
+        above={<TextLink to="/devices">Devices</TextLink>}
+        title={device.id}
+        description={<Description device={device} />}
+      >
+        <Actions device={device} />
+      </PageTitle>
+      <Stack gap="md">
+        <ConnectionLine device={device} />
+        {silent ? <NoReading /> : <Readings device={device} latest={latest} />}
+        <Grid gap="md">
+          <Grid.Col span={{ base: 12, md: 6 }}>
+            <RecentQuarantine device={device.id} />
+          </Grid.Col>
+          <Grid.Col span={{ base: 12, md: 6 }}>
+            <Tokens device={device.id} />
+          </Grid.Col>
+        </Grid>
+      </Stack>
+    </>
+  )
+}
+
+function Description({ device }: { device: Device }) {
+  return (
+    <Group gap="sm">
+      {device.name && <Text size="sm">{device.name}</Text>}
+      <Text size="sm">
+        Profile{' '}
+        <TextLink to="/profiles/$profileId" params={{ profileId: device.profile }} size="sm">
+          {device.profile}
+        </TextLink>
+      </Text>
+      <Tags tags={device.tags} shown={12} />
+    </Group>
+  )
+}
+
+function Readings({ device, latest }: { device: Device; latest: Latest | undefined }) {
+  return (
+    <Grid gap="md">
+      <Grid.Col span={{ base: 12, md: 4, lg: 3 }}>
+        <LatestValues latest={latest} />
+      </Grid.Col>
+      <Grid.Col span={{ base: 12, md: 8, lg: 9 }}>
+        <Paper withBorder p="md" mih={456}>
+          {latest && <History device={device.id} latest={latest} />}
+        </Paper>
+      </Grid.Col>
+    </Grid>
+  )
+}
+
+/** A chart that is drawn from the server's buckets is asked for again at most this often. */
+const redrawMs = 1_000
+
+/** Live events change what is shown at once; the chart and the quarantine ask again, at most once a second. */
+function useLiveDevice(id: string): void {
+  const queryClient = useQueryClient()
+  const redraw = useThrottled(redrawMs)
+  useLive({ devices: [id] }, (events) => {
+    queryClient.setQueryData(latestQuery(id).queryKey, (latest) => latest && withPoints(latest, events))
+    for (const event of events) {
+      if (event.type !== 'connection') continue
+      const { connection } = event
+      queryClient.setQueryData(deviceQuery(id).queryKey, (device) => device && { ...device, connection })
+    }
+    const metrics = new Set(
+      events.flatMap((event) => (event.type === 'points' ? event.points : [])).map(({ metric }) => metric),
+    )
+    for (const metric of metrics)
+      redraw(metric, () => queryClient.invalidateQueries({ queryKey: seriesKey(id, metric) }))
+    if (events.some(({ type }) => type === 'quarantine'))
+      redraw('quarantine', () => queryClient.invalidateQueries({ queryKey: ['quarantine'] }))
+    if (events.some(({ type }) => type === 'gap'))
+      void queryClient.invalidateQueries({ queryKey: ['device', id] })
+  })
+}
+
+/** Runs what it is given once in `ms` at most for each name; the last within that time is not lost. */
+function useThrottled(ms: number) {
+  const waiting = useRef(new Map<string, { again: boolean }>())
+  return function run(name: string, what: () => unknown): void {
+    const known = waiting.current.get(name)
+    if (known) {
+      known.again = true
+      return
+    }
+    what()
+    const entry = { again: false }
+    waiting.current.set(name, entry)
+    setTimeout(() => {
+      waiting.current.delete(name)
+      if (entry.again) run(name, what)
+    }, ms)
+  }
+}

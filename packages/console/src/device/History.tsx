@@ -1,0 +1,68 @@
+import type { Latest } from '@drover/protocol'
+import { Group, Select, Title } from '@mantine/core'
+import { useNavigate, useSearch } from '@tanstack/react-router'
+import { Chart } from '../chart/Chart.tsx'
+import { ExportCsv } from '../chart/ExportCsv.tsx'
+import type { View } from '../chart/range.ts'
+import { RecentValues } from './RecentValues.tsx'
+import type { DeviceSearch } from './search.ts'
+
+/** The metric that is asked for, or else the first that can be drawn. */
+export function chosenMetric({ metrics }: Latest, asked: string | undefined): string | undefined {
+  if (asked !== undefined && metrics[asked]) return asked
+  const names = Object.keys(metrics).sort((a, b) => a.localeCompare(b))
+  return names.find((name) => isDrawable(metrics[name])) ?? names[0]
+}
+
+function isDrawable(metric: Latest['metrics'][string] | undefined): boolean {
+  return metric !== undefined && ['number', 'integer', 'boolean'].includes(metric.type)
+}
+
+/** One metric over time: as a chart, or as a list where it cannot be drawn. */
+export function History({ device, latest }: { device: string; latest: Latest }) {
+  const search = useSearch({ from: '/signed-in/devices/$deviceId' })
+  const navigate = useNavigate({ from: '/devices/$deviceId' })
+  const metric = chosenMetric(latest, search.metric)
+  if (metric === undefined) return null
+  const { type } = latest.metrics[metric]!
+  const names = Object.keys(latest.metrics).sort((a, b) => a.localeCompare(b))
+  const show = (view: View) => void navigate({ search: (now) => ({ metric: now.metric, ...searchOf(view) }) })
+  return (
+    <>
+      <Group justify="space-between" mb="sm" gap="xs">
+        <Title order={2} size="h4">
+          {metric}
+        </Title>
+        {names.length > 1 && (
+          <Select
+            size="xs"
+            w={180}
+            aria-label="Metric"
+            data={names}
+            value={metric}
+            onChange={(name) =>
+              name && void navigate({ search: (now) => ({ ...now, metric: name }), replace: true })
+            }
+            allowDeselect={false}
+            searchable
+          />
+        )}
+      </Group>
+      {isDrawable(latest.metrics[metric]) ? (
+        <Chart device={device} metric={metric} type={type} view={viewOf(search)} onView={show}>
+          {(window) => <ExportCsv device={device} metric={metric} window={window} />}
+        </Chart>
+      ) : (
+        <RecentValues device={device} metric={metric} latestTime={latest.metrics[metric]!.time} />
+      )}
+    </>
+  )
+}
+
+function viewOf({ from, to, range = 'day' }: DeviceSearch): View {
+  return from !== undefined && to !== undefined ? { kind: 'fixed', from, to } : { kind: 'moving', range }
+}
+
+function searchOf(view: View): DeviceSearch {
+  return view.kind === 'fixed' ? { from: view.from, to: view.to } : { range: view.range }
+}
