@@ -1,0 +1,87 @@
+/**
+ * `npm run demo`: a server with a simulated fleet and a few days of its history, for the first look. What follows
+ * `--` goes to `drover up`: `npm run demo -- --http 127.0.0.1:9000`. Ctrl-C ends both.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join, resolve } from 'node:path'
+import { createInterface } from 'node:readline'
+import { main } from '../packages/cli/src/main.ts'
+
+const root = resolve(import.meta.dirname, '..')
+const dataDirectory = join(root, 'data', 'demo')
+const command = join(root, 'packages', 'cli', 'bin', 'drover.js')
+const fleet = ['--devices', '20', '--interval', '5s', '--backfill', '3']
+/** Of pino: 40 is a warning. */
+const shownLevelMin = 40
+
+interface LogLine {
+  readonly level: number
+  readonly msg: string
+  readonly http?: string
+}
+
+/** In a process group of its own, so that Ctrl-C reaches this script only, which stops the fleet first. */
+function startServer(flags: readonly string[]): ChildProcess {
+  return spawn(process.execPath, [command, 'up', '--data', dataDirectory, ...flags], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    detached: true,
+  })
+}
+
+/** Resolves with the server's address when it is ready, with undefined if it ends before. */
+function ready(server: ChildProcess): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    server.once('exit', () => resolve(undefined))
+    createInterface({ input: server.stdout! }).on('line', (text) => {
+      const line = parseLine(text)
+      if (line === undefined) console.log(text)
+      else if (line.msg === 'ready') resolve(line.http)
+      else if (line.level >= shownLevelMin) console.log(line.msg)
+    })
+  })
+}
+
+function parseLine(text: string): LogLine | undefined {
+  try {
+    return JSON.parse(text) as LogLine
+  } catch {
+    return undefined
+  }
+}
+
+function describe(url: string): string {
+  return `
+Drover runs, and a fleet of 20 simulated devices sends to it.
+
+  Look at     ${url}
+  sign in with the key in  ${join(dataDirectory, 'admin-key')}
+  API         ${url}/docs
+
+  drover devices list --url ${url} --key-file ${join(dataDirectory, 'admin-key')}
+
+Ctrl-C ends the demonstration; its data stays in ${dataDirectory}.
+`
+}
+
+async function demonstrate(flags: readonly string[]): Promise<number> {
+  const controller = new AbortController()
+  const stop = () => controller.abort()
+  process.on('SIGINT', stop).on('SIGTERM', stop)
+  const server = startServer(flags)
+  const exited = once(server, 'exit')
+  process.once('exit', () => server.kill('SIGKILL'))
+  server.once('exit', stop)
+  const url = await ready(server)
+  if (url === undefined) return server.exitCode || 1
+  console.log(describe(url))
+  const args = ['simulate', ...fleet, '--url', url, '--key-file', join(dataDirectory, 'admin-key')]
+  const { stdout, stderr } = process
+  const code = await main(args, process.env, { env: process.env, stdout, stderr, signal: controller.signal })
+  const ended = server.exitCode
+  server.kill('SIGTERM')
+  const [serverCode] = (await exited) as [number | null]
+  return ended ?? (code || (serverCode ?? 1))
+}
+
+process.exitCode = await demonstrate(process.argv.slice(2))
