@@ -151,11 +151,6 @@ const process = {
       about: 'Threads that serve MQTT connections.',
       defaultText: 'the number of cores, at most 8',
     }),
-  connectionsMax: count(1, 10_000_000).default(100_000).register(descriptions, {
-    placeholder: 'N',
-    expects: 'a whole number from 1 to 10000000',
-    about: 'MQTT connections at a time, all gateway threads together.',
-  }),
   stopTimeoutMs: count(100, 600_000).default(8_000).register(descriptions, {
     placeholder: 'MS',
     expects: 'a whole number of milliseconds from 100 to 600000',

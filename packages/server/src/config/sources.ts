@@ -57,6 +57,9 @@ function parseFile(path: string, text: string): object {
 /** Variables that are not settings: the file itself, what the command line client and the tests use. */
 const otherVariables = ['DROVER_CONFIG', 'DROVER_URL', 'DROVER_KEY', 'DROVER_CA', 'DROVER_FULL']
 
+/** Settings of the tests, which the servers that they start inherit. */
+const testVariable = /^DROVER_TEST_/
+
 /** Kubernetes sets these in every container when a service is called `drover`. */
 const kubernetesVariable = /^DROVER_(SERVICE_(HOST|PORT)|PORT)(_|$)/
 
@@ -65,7 +68,7 @@ export function fromEnvironment(environment: Readonly<Record<string, string | un
   const values = new Map<SettingKey, unknown>()
   for (const [name, value] of Object.entries(environment)) {
     if (!name.startsWith('DROVER_') || value === undefined) continue
-    if (otherVariables.includes(name) || kubernetesVariable.test(name)) continue
+    if (otherVariables.includes(name) || testVariable.test(name) || kubernetesVariable.test(name)) continue
     const setting = settings.find((one) => one.environment === name)
     if (!setting)
       throw unknownName(

@@ -1,0 +1,2 @@
+// breaks: cli-imports-only-client-and-server-entry
+import '../../log/src/index.ts'

@@ -1,0 +1,2 @@
+// breaks: cli-imports-only-client-and-server-entry package-by-its-entry
+import '../../server/src/config.ts'

@@ -1,0 +1,2 @@
+// breaks: console-imports-only-the-client
+import '../../sdk/src/device/index.ts'

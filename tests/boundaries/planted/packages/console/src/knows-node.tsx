@@ -1,0 +1,3 @@
+// breaks: browser-safe
+import 'node:path'
+export const View = () => <p>planted</p>

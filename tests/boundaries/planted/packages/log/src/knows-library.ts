@@ -1,0 +1,2 @@
+// breaks: log-imports-only-node no-undeclared-package
+import 'fastify'

@@ -1,0 +1,2 @@
+// breaks: log-imports-only-node
+import '../../protocol/src/index.ts'

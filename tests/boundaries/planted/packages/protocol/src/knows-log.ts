@@ -1,0 +1,2 @@
+// breaks: protocol-imports-no-package
+import '../../log/src/index.ts'

@@ -1,0 +1,3 @@
+// breaks: browser-safe
+import { readFileSync } from 'node:fs'
+export const read = readFileSync

@@ -1,0 +1,2 @@
+import '../../../protocol/src/index.ts'
+export const client = 1

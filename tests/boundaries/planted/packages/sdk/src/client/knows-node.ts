@@ -1,0 +1,2 @@
+// breaks: browser-safe
+import 'node:net'

@@ -1,0 +1,2 @@
+// breaks: sdk-imports-only-protocol
+import '../../../log/src/index.ts'

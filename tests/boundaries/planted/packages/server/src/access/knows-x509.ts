@@ -1,0 +1,2 @@
+// breaks: x509-stays-home no-undeclared-package
+import '@peculiar/x509'

@@ -1,0 +1,2 @@
+// breaks: outer-rooms-do-not-know-each-other
+import '../gateway/listen.ts'

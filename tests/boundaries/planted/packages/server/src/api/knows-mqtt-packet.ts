@@ -1,0 +1,2 @@
+// breaks: mqtt-packet-stays-home no-undeclared-package
+import 'mqtt-packet'

@@ -1,0 +1,2 @@
+// breaks: pino-stays-home no-undeclared-package
+import 'pino'

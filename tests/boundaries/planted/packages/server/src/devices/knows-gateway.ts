@@ -1,0 +1,2 @@
+// breaks: feature-imports-no-outer-room
+import '../gateway/listen.ts'

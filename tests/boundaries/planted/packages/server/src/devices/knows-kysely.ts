@@ -1,0 +1,2 @@
+// breaks: kysely-stays-home no-undeclared-package
+import 'kysely'

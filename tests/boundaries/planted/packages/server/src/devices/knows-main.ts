@@ -1,0 +1,2 @@
+// breaks: only-main-knows-the-parts feature-imports-no-outer-room
+import '../main.ts'

@@ -1,0 +1,3 @@
+import '../queue/memory.ts'
+import './remove.ts'
+import 'fast-check'

@@ -1,0 +1,3 @@
+import '../queue/queue.ts'
+import '../threads/rpc.ts'
+export const listen = 1

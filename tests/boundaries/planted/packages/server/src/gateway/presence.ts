@@ -1,0 +1,2 @@
+export interface Presence {}
+export const presence: Presence = {}

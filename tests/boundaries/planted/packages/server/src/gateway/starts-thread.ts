@@ -1,0 +1,2 @@
+// breaks: threads-are-started-by-main
+import '../threads/log.ts'

@@ -1,0 +1,2 @@
+// breaks: settings-arrive-as-arguments
+import '../config.ts'

@@ -1,0 +1,2 @@
+// breaks: duckdb-stays-home no-undeclared-package
+import '@duckdb/node-api'

@@ -1,0 +1,2 @@
+// breaks: only-main-knows-the-parts
+import '../main.ts'

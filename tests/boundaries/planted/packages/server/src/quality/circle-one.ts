@@ -1,0 +1,3 @@
+// breaks: no-circles
+import './circle-two.ts'
+export const one = 1

@@ -1,0 +1,2 @@
+import './circle-one.ts'
+export const two = 2

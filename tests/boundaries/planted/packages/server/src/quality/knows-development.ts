@@ -1,0 +1,2 @@
+// breaks: no-undeclared-package
+import 'fast-check'

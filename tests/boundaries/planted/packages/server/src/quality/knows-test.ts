@@ -1,0 +1,2 @@
+// breaks: no-tests-in-the-product
+import '../devices/remove.test.ts'

@@ -1,0 +1,2 @@
+// breaks: seam-imports-no-feature
+import '../devices/remove.ts'

@@ -1,0 +1,2 @@
+import type { Queue } from './queue.ts'
+export const memory: Queue = {}

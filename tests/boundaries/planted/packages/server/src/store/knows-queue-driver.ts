@@ -1,0 +1,2 @@
+// breaks: seam-imports-no-other-driver
+import '../queue/memory.ts'

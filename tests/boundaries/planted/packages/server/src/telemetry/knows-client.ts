@@ -1,0 +1,2 @@
+// breaks: server-imports-only-protocol-and-log
+import '../../../sdk/src/client/index.ts'

@@ -1,0 +1,2 @@
+// breaks: fastify-stays-home no-undeclared-package
+import 'fastify'

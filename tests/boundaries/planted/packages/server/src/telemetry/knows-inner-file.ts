@@ -1,0 +1,2 @@
+// breaks: package-by-its-entry
+import '../../../log/src/inner.ts'
