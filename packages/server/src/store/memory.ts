@@ -129,8 +129,10 @@ function memoryWriter(contents: Contents, clock: () => number): StoreWriter {
 }
 
 function writeContents(contents: Contents, batch: StoreBatch, arrivedMicros: number): void {
-  for (const series of batch.newSeries)
+  for (const series of batch.newSeries) {
+    contents.nextSeries = Math.max(contents.nextSeries, series.id + 1)
     if (!contents.deletedDevices.has(series.deviceUid)) contents.series.set(series.id, series)
+  }
   const { numbers } = batch
   for (let at = 0; at < numbers.length; at++) {
     const quality = numbers.quality[at] as QualityCode
