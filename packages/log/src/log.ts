@@ -171,6 +171,11 @@ export class Log {
     return this.#reader.read(after, bytesMax)
   }
 
+  /** The last `count` batches that are kept, in order. */
+  readLast(count: number): LogEntry[] {
+    return this.#reader.readLast(count)
+  }
+
   /**
    * Remembers a consumer, for which retention keeps all that it has not committed, and answers the position after which it
    * starts: `stored`, what it has stored itself, or else before the first position that is kept.

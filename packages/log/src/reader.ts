@@ -9,6 +9,16 @@ export interface LogEntry {
   readonly bytes: Uint8Array<ArrayBuffer>
 }
 
+interface Row {
+  readonly last_position: number
+  readonly count: number
+  readonly bytes: Uint8Array<ArrayBuffer>
+}
+
+function toEntry({ last_position, count, bytes }: Row): LogEntry {
+  return { firstPosition: last_position - count + 1, count, bytes }
+}
+
 /** Reads batches by position. Each statement is a transaction of its own, so that reading holds no checkpoint back. */
 export class LogReader {
   readonly #db: DatabaseSync
@@ -37,16 +47,23 @@ export class LogReader {
           | undefined
         if (!found || (entries.length > 0 && bytes + found.size > bytesMax)) return entries
         const { last_position: last, count, size } = found
-        const row = this.#bytes.get(last) as { bytes: Uint8Array<ArrayBuffer> } | undefined
+        const row = this.#bytes.get(last) as Pick<Row, 'bytes'> | undefined
         // Retention may have passed between the two statements; then the reader was not a consumer.
         if (!row) return entries
-        entries.push({ firstPosition: last - count + 1, count, bytes: row.bytes })
+        entries.push(toEntry({ last_position: last, count, bytes: row.bytes }))
         bytes += size
         position = last
       }
     } catch (error) {
       throw fromSqlite(error)
     }
+  }
+
+  /** The last `count` batches that are kept, in order. */
+  readLast(count: number): LogEntry[] {
+    const sql = 'SELECT last_position, count, bytes FROM batches ORDER BY last_position DESC LIMIT ?'
+    const rows = this.#db.prepare(sql).all(count) as unknown as Row[]
+    return rows.reverse().map(toEntry)
   }
 
   close(): void {

@@ -37,6 +37,7 @@ class Kept {
   readonly batches: Delivery[] = []
   nextPosition = 1
   bytes = 0
+  lastReceivedAt = 0
 
   constructor(bytesMax: number) {
     this.bytesMax = bytesMax
@@ -53,6 +54,7 @@ class Kept {
     this.batches.push({ ...appended, identity: this.identity, bytes, count })
     this.nextPosition += count
     this.bytes += bytes.length
+    this.lastReceivedAt = Math.max(this.lastReceivedAt, lastReceivedAt(bytes))
     return appended
   }
 
@@ -123,6 +125,7 @@ function open(kept: Kept): MemoryQueue {
         }
       },
       async commit(_partition, position) {
+        if (position > after) throw new RangeError(`Position ${position} was not delivered yet`)
         kept.commit(name, position)
       },
       async close() {
@@ -146,7 +149,6 @@ function open(kept: Kept): MemoryQueue {
       return consumer(name, kept.start(name, await after(0)), nextBytesMax)
     },
     async status(): Promise<QueueStatus> {
-      const last = kept.batches.at(-1)
       return {
         identity: kept.identity,
         firstPosition: kept.firstPosition,
@@ -154,7 +156,7 @@ function open(kept: Kept): MemoryQueue {
         bytes: kept.bytes,
         bytesMax: kept.bytesMax,
         committed: Object.fromEntries(kept.committed),
-        lastReceivedAt: last ? lastReceivedAt(last.bytes) : 0,
+        lastReceivedAt: kept.lastReceivedAt,
       }
     },
     async close() {

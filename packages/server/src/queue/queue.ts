@@ -36,7 +36,9 @@ export interface ConsumeOptions {
   readonly consumer: string
   /**
    * The last position that the consumer has stored and the identity of the queue it belongs to, or undefined for the start.
-   * Rejects with `identityMismatch` when the identity is not this queue's.
+   * A position inside a batch gives the whole batch again.
+   * Rejects with `identityMismatch` when the identity is not this queue's, and with `corruptData` when the queue does not keep
+   * what follows the position.
    */
   readonly after: (partition: number) => Promise<StoredPosition | undefined>
   /** Bytes of deliveries that one call of `next` may give, at least one delivery. */
@@ -72,6 +74,6 @@ export interface QueueStatus {
   readonly bytesMax: number
   /** Last committed position by consumer. */
   readonly committed: Readonly<Record<string, number>>
-  /** µs since 1970 at which the last kept record was received; 0 if there is none. */
+  /** µs since 1970 at which the last record was received that was ever appended; 0 before the first. */
   readonly lastReceivedAt: number
 }
