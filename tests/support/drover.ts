@@ -2,7 +2,8 @@ import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import type { TestServer } from './server.ts'
 
-const command = fileURLToPath(new URL('../../packages/cli/bin/drover.js', import.meta.url))
+/** The script behind `drover`. */
+export const command = fileURLToPath(new URL('../../packages/cli/bin/drover.js', import.meta.url))
 const outputBytesMax = 64 * 1024 * 1024
 
 export interface CommandResult {

@@ -4,10 +4,9 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 import { type Client, createClient } from '@drover/sdk/client'
+import { command } from './drover.ts'
 
-const command = fileURLToPath(new URL('../../packages/cli/bin/drover.js', import.meta.url))
 const readyTimeoutMs = 30_000
 const logLinesMax = 10_000
 
