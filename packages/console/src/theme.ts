@@ -1,4 +1,4 @@
-import { createTheme } from '@mantine/core'
+import { type CSSVariablesResolver, createTheme } from '@mantine/core'
 
 export const theme = createTheme({
   primaryColor: 'drover',
@@ -25,3 +25,30 @@ export const theme = createTheme({
   focusRing: 'auto',
   respectReducedMotion: true,
 })
+
+/** Tinted surfaces that stay calm on both grounds; Mantine's own are loud on the dark one. */
+export const cssVariables: CSSVariablesResolver = () => ({
+  variables: {},
+  light: tints({
+    drover: ['3 128 107', '#03705e'],
+    orange: ['232 89 12', '#c2410c'],
+    red: ['224 49 49', '#c92a2a'],
+  }),
+  dark: tints({
+    drover: ['79 180 160', '#76c5b5'],
+    orange: ['255 146 43', '#ffa94d'],
+    red: ['255 107 107', '#ff8787'],
+  }),
+})
+
+function tints(
+  colors: Readonly<Record<string, readonly [channels: string, text: string]>>,
+): Record<string, string> {
+  const variables: Record<string, string> = {}
+  for (const [name, [channels, text]] of Object.entries(colors)) {
+    variables[`--mantine-color-${name}-light`] = `rgb(${channels} / 11%)`
+    variables[`--mantine-color-${name}-light-hover`] = `rgb(${channels} / 17%)`
+    variables[`--mantine-color-${name}-light-color`] = text
+  }
+  return variables
+}

@@ -73,8 +73,8 @@ function HowToSend({ created: { device, token } }: { created: DeviceCreated }) {
           value={from}
           onChange={setFrom}
           data={[
-            { value: 'here', label: 'On the server itself' },
-            { value: 'network', label: 'From the network (TLS)' },
+            { value: 'here', label: 'On the server' },
+            { value: 'network', label: 'From the network' },
           ]}
         />
       </Group>

@@ -60,8 +60,9 @@ export function commandsFor(
       mqtt &&
       [
         `mosquitto_pub -h ${mqtt.host} -p ${mqtt.port}${ca('--cafile')} \\`,
-        `  -i ${device} -u ${device} -P ${token} -q 1 \\`,
-        `  -t me/telemetry -m '${payload}'`,
+        `  -i ${device} -u ${device} \\`,
+        `  -P ${token} \\`,
+        `  -q 1 -t me/telemetry -m '${payload}'`,
       ].join('\n'),
     http:
       http &&

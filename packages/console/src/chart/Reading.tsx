@@ -22,7 +22,7 @@ export function Reading({ series, pointer, boolean }: ReadingProps) {
   return (
     <Group gap="md" className="numbers">
       <Text size="sm" fw={600}>
-        {series.width ? `⌀ ${format(point.value)}` : format(point.value)}
+        {series.width ? `avg ${format(point.value)}` : format(point.value)}
       </Text>
       {series.width && point.min !== null && point.max !== null && (
         <Text size="sm" c="dimmed">
@@ -30,7 +30,7 @@ export function Reading({ series, pointer, boolean }: ReadingProps) {
         </Text>
       )}
       <Text size="sm" c="dimmed">
-        {formatTime(point.time)}
+        {formatTime(point.start)}
         {series.width && ` · ${describeCount(point, series.width.every)}`}
       </Text>
       {point.suspect > 0 && (

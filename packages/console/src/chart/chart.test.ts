@@ -8,7 +8,7 @@ import { axisLabels } from './timeAxis.ts'
 const day = 86_400_000
 
 function pointAt(time: number, value = time, suspect = 0): DrawnPoint {
-  return { time, value, min: value, max: value, count: 1, suspect }
+  return { time, start: time, value, min: value, max: value, count: 1, suspect }
 }
 
 function seriesOf(points: readonly DrawnPoint[]): Series {

@@ -24,7 +24,7 @@ function push(columns: Columns, { time, value, min, max, suspect }: DrawnPoint):
 }
 
 function gapAfter({ time }: DrawnPoint): DrawnPoint {
-  return { time: time + 1, value: null, min: null, max: null, count: 0, suspect: 0 }
+  return { time: time + 1, start: time + 1, value: null, min: null, max: null, count: 0, suspect: 0 }
 }
 
 function medianStep(points: readonly DrawnPoint[]): number {

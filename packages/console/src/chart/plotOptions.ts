@@ -96,7 +96,12 @@ function axes(colour: { grid: string; text: string }): UPlot.Axis[] {
     ticks: { show: false },
   }
   return [
-    { ...shared, space: 72, values: (_plot, splits, _axis, _space, step) => axisLabels(splits, step) },
+    {
+      ...shared,
+      space: 72,
+      size: 44,
+      values: (_plot, splits, _axis, _space, step) => axisLabels(splits, step),
+    },
     {
       ...shared,
       size: (_plot, labels) => 18 + 7 * Math.max(2, ...(labels ?? []).map((label) => label.length)),

@@ -1,4 +1,4 @@
-import { type Bucket, isDroverError, type Point, type Quality } from '@drover/protocol'
+import { type Bucket, isDroverError, type Point } from '@drover/protocol'
 import type { Client } from '@drover/sdk/client'
 import { type BucketWidth, bucketWidth, spanOf, type TimeWindow, type View } from './range.ts'
 
@@ -12,8 +12,10 @@ export interface Series {
 }
 
 export interface DrawnPoint {
-  /** Milliseconds since 1970. */
+  /** Where it is drawn, in milliseconds since 1970: the middle of a bucket. */
   readonly time: number
+  /** The time of the value, or the start of the bucket. */
+  readonly start: number
   /** The value, or the average of the bucket; null where there is none to draw. */
   readonly value: number | null
   readonly min: number | null
@@ -32,7 +34,7 @@ interface SeriesRequest {
 }
 
 /** Up to so many values are drawn as they are; more are drawn as buckets. */
-const rawPointsMax = 1_500
+const rawPointsMax = 600
 
 /** Asks the server at the resolution that the chart can show, so that a year costs no more than an hour. */
 export async function loadSeries(client: Client, request: SeriesRequest): Promise<Series> {
@@ -45,7 +47,12 @@ export async function loadSeries(client: Client, request: SeriesRequest): Promis
   const width = bucketWidth(window, bucketsMax)
   const fn = ['avg', 'min', 'max'] as const
   const page = await client.devices.telemetry(device, { ...range, every: width.every, fn }, signal)
-  return { window, unit, width, points: page.points.map((bucket) => drawnBucket(bucket as Bucket, width.ms)) }
+  return {
+    window,
+    unit,
+    width,
+    points: page.points.map((bucket) => drawnBucket(bucket as Bucket, width.ms, window)),
+  }
 }
 
 async function windowOf(
@@ -74,26 +81,17 @@ function drawnPoint(point: Point | Bucket): DrawnPoint {
   const { time, value, quality } = point as Point
   const number = typeof value === 'boolean' ? Number(value) : value
   const drawn = typeof number === 'number' ? number : null
-  return {
-    time: Date.parse(time),
-    value: drawn,
-    min: drawn,
-    max: drawn,
-    count: 1,
-    suspect: suspects(quality),
-  }
+  const start = Date.parse(time)
+  const suspect = quality === 'suspect' ? 1 : 0
+  return { time: start, start, value: drawn, min: drawn, max: drawn, count: 1, suspect }
 }
 
-function suspects(quality: Quality): number {
-  return quality === 'suspect' ? 1 : 0
-}
-
-/** A bucket is drawn at its middle. */
-function drawnBucket(
-  { time, avg = null, min = null, max = null, good, suspect }: Bucket,
-  widthMs: number,
-): DrawnPoint {
-  return { time: Date.parse(time) + widthMs / 2, value: avg, min, max, count: good + suspect, suspect }
+/** A bucket is drawn at its middle; the first and the last reach beyond the window. */
+function drawnBucket(bucket: Bucket, widthMs: number, { from, to }: TimeWindow): DrawnPoint {
+  const { avg = null, min = null, max = null, good, suspect } = bucket
+  const start = Date.parse(bucket.time)
+  const time = Math.min(Math.max(start + widthMs / 2, from), to)
+  return { time, start, value: avg, min, max, count: good + suspect, suspect }
 }
 
 /** Whether the failure means that the device has never sent this metric. */

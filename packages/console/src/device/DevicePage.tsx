@@ -78,7 +78,7 @@ function Readings({ device, latest }: { device: Device; latest: Latest | undefin
         <LatestValues latest={latest} />
       </Grid.Col>
       <Grid.Col span={{ base: 12, md: 8, lg: 9 }}>
-        <Paper withBorder p="md" mih={456}>
+        <Paper withBorder p="md" mih={440}>
           {latest && <History device={device.id} latest={latest} />}
         </Paper>
       </Grid.Col>

@@ -1,5 +1,5 @@
 import type { Latest } from '@drover/protocol'
-import { Group, Select, Title } from '@mantine/core'
+import { Title } from '@mantine/core'
 import { useNavigate, useSearch } from '@tanstack/react-router'
 import { Chart } from '../chart/Chart.tsx'
 import { ExportCsv } from '../chart/ExportCsv.tsx'
@@ -25,29 +25,12 @@ export function History({ device, latest }: { device: string; latest: Latest }) 
   const metric = chosenMetric(latest, search.metric)
   if (metric === undefined) return null
   const { type } = latest.metrics[metric]!
-  const names = Object.keys(latest.metrics).sort((a, b) => a.localeCompare(b))
   const show = (view: View) => void navigate({ search: (now) => ({ metric: now.metric, ...searchOf(view) }) })
   return (
     <>
-      <Group justify="space-between" mb="sm" gap="xs">
-        <Title order={2} size="h4">
-          {metric}
-        </Title>
-        {names.length > 1 && (
-          <Select
-            size="xs"
-            w={180}
-            aria-label="Metric"
-            data={names}
-            value={metric}
-            onChange={(name) =>
-              name && void navigate({ search: (now) => ({ ...now, metric: name }), replace: true })
-            }
-            allowDeselect={false}
-            searchable
-          />
-        )}
-      </Group>
+      <Title order={2} size="h4" mb="sm" style={{ overflowWrap: 'anywhere' }}>
+        {metric}
+      </Title>
       {isDrawable(latest.metrics[metric]) ? (
         <Chart device={device} metric={metric} type={type} view={viewOf(search)} onView={show}>
           {(window) => <ExportCsv device={device} metric={metric} window={window} />}

@@ -40,7 +40,7 @@ export function LatestValues({ latest }: { latest: Latest | undefined }) {
           onChange={(event) => setSought(event.currentTarget.value)}
         />
       )}
-      <ScrollArea.Autosize mah={440} type="auto">
+      <ScrollArea.Autosize mah={{ base: 240, md: 430 }} type="auto">
         <Stack gap={2} p="xs">
           {!latest && <Skeleton height={52} />}
           {found.map(([name, value]) => (

@@ -41,7 +41,7 @@ export function RecentValues({ device, metric, latestTime }: RecentValuesProps) 
           <Table.Tbody>
             {points.map((point) => (
               <Table.Tr key={point.time}>
-                <Table.Td w={200}>
+                <Table.Td w={220}>
                   <Text size="sm" c="dimmed" className="numbers">
                     {formatTime(point.time)}
                   </Text>

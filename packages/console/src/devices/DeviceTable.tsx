@@ -18,7 +18,9 @@ export function DeviceTable({ devices, dimmed }: DeviceTableProps) {
         <Table.Tr>
           <Table.Th>Device</Table.Th>
           <Table.Th w={130}>State</Table.Th>
-          <Table.Th w={110}>Last seen</Table.Th>
+          <Table.Th visibleFrom="xs" w={110}>
+            Last seen
+          </Table.Th>
           <Table.Th visibleFrom="md" w={180}>
             Profile
           </Table.Th>
@@ -56,8 +58,11 @@ function Row({ device }: { device: Device }) {
       </Table.Td>
       <Table.Td>
         <StateBadge state={device.state} connection={device.connection} />
+        <Box hiddenFrom="xs" pl={17}>
+          <Ago time={device.connection.lastSeen} size="xs" c="dimmed" />
+        </Box>
       </Table.Td>
-      <Table.Td>
+      <Table.Td visibleFrom="xs">
         <Ago time={device.connection.lastSeen} size="sm" c="dimmed" />
       </Table.Td>
       <Table.Td visibleFrom="md">

@@ -1,6 +1,7 @@
 import type { ValueType } from '@drover/protocol'
 import { ActionIcon, Button, NativeSelect, Table, Text, TextInput, Title, Tooltip } from '@mantine/core'
 import { IconPlus, IconTrash } from '@tabler/icons-react'
+import { useState } from 'react'
 import { isNumeric, type MetricDraft, type MetricErrors, metricErrors, newMetricDraft } from './draft.ts'
 import classes from './MetricsTable.module.css'
 
@@ -15,6 +16,12 @@ interface MetricsTableProps {
 }
 
 export function MetricsTable({ metrics, onChange, tried }: MetricsTableProps) {
+  const [added, setAdded] = useState<number>()
+  const add = () => {
+    const metric = newMetricDraft()
+    setAdded(metric.key)
+    onChange([...metrics, metric])
+  }
   return (
     <>
       <Title order={2} size="h4" mb={4}>
@@ -24,29 +31,24 @@ export function MetricsTable({ metrics, onChange, tried }: MetricsTableProps) {
         Outside the physical range a value is bad and goes to quarantine. A change faster than the rate is
         stored, and marked suspect.
       </Text>
-      {metrics.length > 0 && <Rows metrics={metrics} onChange={onChange} tried={tried} />}
-      <Button
-        mt="sm"
-        variant="light"
-        leftSection={<IconPlus size={16} />}
-        onClick={() => onChange([...metrics, newMetricDraft()])}
-      >
+      {metrics.length > 0 && <Rows metrics={metrics} onChange={onChange} tried={tried} added={added} />}
+      <Button mt="sm" variant="light" leftSection={<IconPlus size={16} />} onClick={add}>
         Add metric
       </Button>
     </>
   )
 }
 
-function Rows({ metrics, onChange, tried }: MetricsTableProps) {
+function Rows({ metrics, onChange, tried, added }: MetricsTableProps & { added: number | undefined }) {
   const replace = (old: MetricDraft, changed: MetricDraft) =>
     onChange(metrics.map((metric) => (metric === old ? changed : metric)))
   return (
-    <Table.ScrollContainer minWidth={720} type="native">
+    <Table.ScrollContainer minWidth={740} type="native">
       <Table className={classes.table} withRowBorders={false}>
         <Table.Thead>
           <Table.Tr>
             <Table.Th>Name</Table.Th>
-            <Table.Th w={120}>Type</Table.Th>
+            <Table.Th w={132}>Type</Table.Th>
             <Table.Th w={100}>Unit</Table.Th>
             <Table.Th w={105}>Smallest</Table.Th>
             <Table.Th w={105}>Largest</Table.Th>
@@ -59,6 +61,7 @@ function Rows({ metrics, onChange, tried }: MetricsTableProps) {
             <Row
               key={metric.key}
               metric={metric}
+              autoFocus={metric.key === added}
               errors={shown(metricErrors(metric, metrics), metric, tried)}
               onChange={(changed) => replace(metric, { ...metric, ...changed })}
               onRemove={() => onChange(metrics.filter((other) => other !== metric))}
@@ -77,11 +80,13 @@ function shown(errors: MetricErrors, { name }: MetricDraft, tried: boolean): Met
 interface RowProps {
   readonly metric: MetricDraft
   readonly errors: MetricErrors
+  /** Whether it was just added. */
+  readonly autoFocus: boolean
   readonly onChange: (changed: Partial<MetricDraft>) => void
   readonly onRemove: () => void
 }
 
-function Row({ metric, errors, onChange, onRemove }: RowProps) {
+function Row({ metric, errors, autoFocus, onChange, onRemove }: RowProps) {
   const which = metric.name || 'new metric'
   const field = (name: 'name' | 'unit' | 'min' | 'max' | 'rate', label: string, placeholder = '') => (
     <TextInput
@@ -92,7 +97,7 @@ function Row({ metric, errors, onChange, onRemove }: RowProps) {
       error={name === 'unit' ? undefined : errors[name]}
       disabled={['min', 'max', 'rate'].includes(name) && !isNumeric(metric.type)}
       inputMode={['min', 'max', 'rate'].includes(name) ? 'decimal' : undefined}
-      autoFocus={name === 'name' && metric.name === ''}
+      autoFocus={name === 'name' && autoFocus}
     />
   )
   return (
@@ -112,7 +117,7 @@ function Row({ metric, errors, onChange, onRemove }: RowProps) {
       <Table.Td>{field('rate', 'Largest change a second', '0.5')}</Table.Td>
       <Table.Td>
         <Tooltip label="Remove">
-          <ActionIcon variant="subtle" color="gray" onClick={onRemove} aria-label={`Remove ${which}`}>
+          <ActionIcon mt={4} variant="subtle" color="gray" onClick={onRemove} aria-label={`Remove ${which}`}>
             <IconTrash size={16} />
           </ActionIcon>
         </Tooltip>

@@ -63,19 +63,20 @@ function Identity({ draft, change, fixed, tried }: PartProps & { fixed: boolean;
   const bad = (tried || draft.id !== '') && !isIdentifier(draft.id)
   return (
     <Paper withBorder p="lg">
-      <SimpleGrid cols={{ base: 1, sm: 2 }}>
-        <TextInput
-          label="Id"
-          value={draft.id}
-          onChange={(event) => change({ id: event.currentTarget.value.trim() })}
-          error={bad && 'Letters, digits and . _ : - , starting with a letter or digit; not “me”.'}
-          disabled={fixed}
-          maxLength={limits.identifierLengthMax}
-          autoComplete="off"
-          spellCheck={false}
-          autoFocus={!fixed}
-          required={!fixed}
-        />
+      <SimpleGrid cols={{ base: 1, sm: fixed ? 1 : 2 }}>
+        {!fixed && (
+          <TextInput
+            label="Id"
+            value={draft.id}
+            onChange={(event) => change({ id: event.currentTarget.value.trim() })}
+            error={bad && 'Letters, digits and . _ : - , starting with a letter or digit; not “me”.'}
+            maxLength={limits.identifierLengthMax}
+            autoComplete="off"
+            spellCheck={false}
+            autoFocus
+            required
+          />
+        )}
         <TextInput
           label="Description"
           value={draft.description}

@@ -90,7 +90,7 @@ function Entries({ entries, dimmed }: { entries: readonly QuarantineEntry[] | un
     <Table className={tables.table} highlightOnHover={entries !== undefined} opacity={dimmed ? 0.6 : 1}>
       <Table.Thead>
         <Table.Tr>
-          <Table.Th>What came, and why it was refused</Table.Th>
+          <Table.Th>What was refused</Table.Th>
           <Table.Th visibleFrom="sm" w={150}>
             Reason
           </Table.Th>

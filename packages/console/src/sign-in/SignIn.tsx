@@ -42,7 +42,8 @@ function KeyForm() {
           label="Administrator key"
           description={
             <>
-              The first start wrote it to <Code>admin-key</Code> in the data directory. On the server:
+              The first start wrote it to a file in the data directory. On the server,{' '}
+              <Code>cat data/admin-key</Code> shows it.
             </>
           }
           inputWrapperOrder={['label', 'description', 'input', 'error']}
@@ -54,12 +55,11 @@ function KeyForm() {
           required
           withAsterisk={false}
         />
-        <Code block>cat data/admin-key</Code>
         <Button type="submit" loading={signIn.isPending} fullWidth>
           Sign in
         </Button>
         <Text size="xs" c="dimmed">
-          The key stays on this computer; the browser keeps a session cookie until you sign out.
+          The browser keeps a session, not the key, until you sign out.
         </Text>
       </Stack>
     </form>
