@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { main } from '../packages/cli/src/main.ts'
 
@@ -19,6 +19,12 @@ interface LogLine {
   readonly level: number
   readonly msg: string
   readonly http?: string
+  readonly data?: string
+}
+
+interface Address {
+  readonly url: string
+  readonly keyFile: string
 }
 
 /** In a process group of its own, so that Ctrl-C reaches this script only, which stops the fleet first. */
@@ -29,14 +35,15 @@ function startServer(flags: readonly string[]): ChildProcess {
   })
 }
 
-/** Resolves with the server's address when it is ready, with undefined if it ends before. */
-function ready(server: ChildProcess): Promise<string | undefined> {
+/** Resolves with where the server is when it is ready, with undefined if it ends before. */
+function ready(server: ChildProcess): Promise<Address | undefined> {
   return new Promise((resolve) => {
     server.once('exit', () => resolve(undefined))
     createInterface({ input: server.stdout! }).on('line', (text) => {
       const line = parseLine(text)
       if (line === undefined) console.log(text)
-      else if (line.msg === 'ready') resolve(line.http)
+      else if (line.msg === 'ready')
+        resolve({ url: line.http!, keyFile: join(line.data ?? dataDirectory, 'admin-key') })
       else if (line.level >= shownLevelMin) console.log(line.msg)
     })
   })
@@ -50,17 +57,17 @@ function parseLine(text: string): LogLine | undefined {
   }
 }
 
-function describe(url: string): string {
+function describe({ url, keyFile }: Address): string {
   return `
 Drover runs, and a fleet of 20 simulated devices sends to it.
 
   Look at     ${url}
-  sign in with the key in  ${join(dataDirectory, 'admin-key')}
+  sign in with the key in  ${keyFile}
   API         ${url}/docs
 
-  drover devices list --url ${url} --key-file ${join(dataDirectory, 'admin-key')}
+  npm run drover -- devices list --url ${url} --key-file ${keyFile}
 
-Ctrl-C ends the demonstration; its data stays in ${dataDirectory}.
+Ctrl-C ends the demonstration; its data stays in ${dirname(keyFile)}.
 `
 }
 
@@ -72,10 +79,10 @@ async function demonstrate(flags: readonly string[]): Promise<number> {
   const exited = once(server, 'exit')
   process.once('exit', () => server.kill('SIGKILL'))
   server.once('exit', stop)
-  const url = await ready(server)
-  if (url === undefined) return server.exitCode || 1
-  console.log(describe(url))
-  const args = ['simulate', ...fleet, '--url', url, '--key-file', join(dataDirectory, 'admin-key')]
+  const address = await ready(server)
+  if (address === undefined) return server.exitCode || 1
+  console.log(describe(address))
+  const args = ['simulate', ...fleet, '--url', address.url, '--key-file', address.keyFile]
   const { stdout, stderr } = process
   const code = await main(args, process.env, { env: process.env, stdout, stderr, signal: controller.signal })
   const ended = server.exitCode
