@@ -78,27 +78,34 @@ export interface SealedBatch {
   readonly count: number
 }
 
-/** Collects records into a batch. One a gateway; not shared. */
+/** Bytes for a batch that is made after small ones. */
+const smallestBufferBytes = 4096
+const noBytes = Buffer.allocUnsafeSlow(0)
+const noView = new DataView(noBytes.buffer)
+
+/**
+ * Collects records into a batch. One a gateway; not shared. A buffer is taken with a batch's first record, as large as recent
+ * batches needed, so that an idle gateway holds none and a quiet one no large one.
+ */
 export class BatchWriter {
   readonly #bootIdLow: number
   readonly #bootIdHigh: number
   readonly #clock: ReceiptClock
-  readonly #initialBytes: number
   readonly #spare: ArrayBuffer[] = []
   #counter = 0
-  #bytes: Buffer<ArrayBuffer>
-  #view: DataView
+  #bytes: Buffer<ArrayBuffer> = noBytes
+  /** The size of the largest recent batch; forgotten by an eighth a batch. */
+  #recentBytes: number
+  #view = noView
   #used = headerBytes
   #count = 0
 
-  constructor(bootId: Uint8Array, clock: ReceiptClock, initialBytes = 65_536) {
+  constructor(bootId: Uint8Array, clock: ReceiptClock, initialBytes = smallestBufferBytes) {
     const id = Buffer.from(bootId.buffer, bootId.byteOffset, 8)
     this.#bootIdLow = id.readUInt32LE(0)
     this.#bootIdHigh = id.readUInt32LE(4)
     this.#clock = clock
-    this.#initialBytes = initialBytes
-    this.#bytes = Buffer.from(new ArrayBuffer(initialBytes))
-    this.#view = new DataView(this.#bytes.buffer)
+    this.#recentBytes = Math.max(initialBytes, headerBytes)
   }
 
   get count(): number {
@@ -166,7 +173,12 @@ export class BatchWriter {
     view.setUint32(36, 0, true)
     const sealed = { bytes: new Uint8Array(this.#bytes.buffer, 0, this.#used), count }
     this.#counter += count
-    this.#use(this.#spare.pop() ?? new ArrayBuffer(Math.max(this.#initialBytes, this.#used)))
+    this.#recentBytes = Math.max(
+      this.#used,
+      this.#recentBytes - (this.#recentBytes >>> 3),
+      smallestBufferBytes,
+    )
+    this.#use(noBytes)
     this.#used = headerBytes
     this.#count = 0
     return sealed
@@ -174,18 +186,26 @@ export class BatchWriter {
 
   /** Gives the buffer of a sealed batch back that nobody holds any more, so that the next batch needs no new one. */
   reuse(batch: SealedBatch): void {
-    if (this.#spare.length < sparesMax) this.#spare.push(batch.bytes.buffer)
+    const { buffer } = batch.bytes
+    // One that was transferred has no bytes left; one that is too large for what comes now is let go.
+    const fits = buffer.byteLength >= smallestBufferBytes && buffer.byteLength <= 4 * this.#recentBytes
+    if (fits && this.#spare.length < sparesMax) this.#spare.push(buffer)
   }
 
-  #use(buffer: ArrayBuffer): void {
-    this.#bytes = Buffer.from(buffer)
-    this.#view = new DataView(buffer)
+  #use(bytes: Buffer<ArrayBuffer>): void {
+    this.#bytes = bytes
+    this.#view = bytes === noBytes ? noView : new DataView(bytes.buffer)
   }
 
   #grow(needed: number): void {
-    const grown = Buffer.from(new ArrayBuffer(Math.max(needed, this.#bytes.length * 2)))
-    this.#bytes.copy(grown, 0, 0, this.#used)
-    this.#use(grown.buffer)
+    const spare = this.#bytes === noBytes ? this.#spare.pop() : undefined
+    // Not filled with zeros, and not part of Node's pool, so that it can be transferred.
+    const bytes =
+      spare && spare.byteLength >= needed
+        ? Buffer.from(spare)
+        : Buffer.allocUnsafeSlow(Math.max(needed, this.#recentBytes, this.#bytes.length * 2))
+    this.#bytes.copy(bytes, 0, 0, this.#used)
+    this.#use(bytes)
   }
 }
 
@@ -196,7 +216,9 @@ export class RecordCursor {
   readonly bootId: string
   readonly #firstCounter: number
   readonly #firstReceivedAt: number
+  /** Where the next record starts, and where the last one ends. */
   #next = headerBytes
+  readonly #end: number
   index = -1
   tenant = 0
   deviceUid = 0
@@ -210,16 +232,16 @@ export class RecordCursor {
   /** Throws a RangeError when the bytes are not a batch. */
   constructor(bytes: Uint8Array) {
     this.bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-    if (
-      bytes.length < headerBytes ||
-      this.bytes.readUInt32LE(0) !== magic ||
-      this.bytes.readUInt32LE(32) > bytes.length
-    )
-      throw new RangeError('These bytes are not a batch of records')
+    if (bytes.length < headerBytes || this.bytes.readUInt32LE(0) !== magic) throw notABatch()
     this.count = this.bytes.readUInt32LE(4)
+    this.#end = this.bytes.readUInt32LE(32)
+    if (this.#end > bytes.length || headerBytes + this.count * recordHeaderBytes > this.#end)
+      throw notABatch()
     this.bootId = this.bytes.toString('hex', 8, 16)
     this.#firstCounter = this.bytes.readDoubleLE(16)
     this.#firstReceivedAt = this.bytes.readDoubleLE(24)
+    if (!Number.isSafeInteger(this.#firstCounter) || !Number.isSafeInteger(this.#firstReceivedAt))
+      throw notABatch()
   }
 
   /** µs since 1970. */
@@ -239,10 +261,15 @@ export class RecordCursor {
     return this.bytes.subarray(this.payloadStart, this.payloadEnd)
   }
 
+  /** Moves on to the next record, if there is one. Throws a RangeError when the bytes are not one. */
   next(): boolean {
     if (this.index + 1 >= this.count) return false
     const { bytes } = this
     const start = this.#next
+    if (start + recordHeaderBytes > this.#end) throw notABatch()
+    const end = start + bytes.readUInt32LE(start)
+    const payloadStart = start + recordHeaderBytes + bytes.readUInt16LE(start + 16)
+    if (payloadStart > end || end > this.#end) throw notABatch()
     this.index++
     this.tenant = bytes.readUInt32LE(start + 4)
     this.deviceUid = bytes.readUInt32LE(start + 8)
@@ -250,11 +277,15 @@ export class RecordCursor {
     this.contentType = bytes[start + 13] as ContentType
     this.flags = bytes[start + 14]!
     this.keyStart = start + recordHeaderBytes
-    this.payloadStart = this.keyStart + bytes.readUInt16LE(start + 16)
-    this.payloadEnd = start + bytes.readUInt32LE(start)
-    this.#next = this.payloadEnd
+    this.payloadStart = payloadStart
+    this.payloadEnd = end
+    this.#next = end
     return true
   }
+}
+
+function notABatch(): RangeError {
+  return new RangeError('These bytes are not a batch of records')
 }
 
 /** µs since 1970 at which the last record of the batch was received. */
