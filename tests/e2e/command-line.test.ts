@@ -86,6 +86,28 @@ describe('the drover command', () => {
     assert.match(stranger.stderr, /badCredentials.*\n.*--key/)
   })
 
+  test('reaches a server over TLS with the certificate of its own CA', async () => {
+    await using secure = await startServer({ flags: ['--https', '127.0.0.1:0', '--mqtts', '127.0.0.1:0'] })
+    const ca = join(folder, 'ca.pem')
+    await writeFile(ca, await (await fetch(`${secure.http}/ca.pem`)).text())
+    const access = ['--url', secure.https!, '--key', secure.adminKey]
+    assert.match((await drover(['devices', 'list', ...access])).stderr, /serverUnreachable/)
+    assert.equal((await drover(['devices', 'list', ...access, '--ca', ca])).code, 0)
+    const simulated = await drover([
+      'simulate',
+      '--devices',
+      '2',
+      '--interval',
+      '50ms',
+      '--duration',
+      '1s',
+      ...access,
+      '--ca',
+      ca,
+    ])
+    assert.match(simulated.stdout, /failed 0/)
+  })
+
   test('applies profiles from YAML, a second time without a change', async () => {
     const file = join(folder, 'boiler.yaml')
     await writeFile(file, 'id: boiler\nmetrics:\n  temperature: { unit: Cel, min: 0, max: 120 }\n')

@@ -46,6 +46,35 @@ describe('the device library', () => {
       assert.equal(device.state, 'closed')
     })
 
+  test('publishes over TLS with the certificate of the own CA, and not without', async () => {
+    await using secure = await startServer({ flags: ['--https', '127.0.0.1:0', '--mqtts', '127.0.0.1:0'] })
+    const ca = await (await fetch(`${secure.http}/ca.pem`)).text()
+    const { token } = await secure.client.devices.create({ id: 'secure' })
+    const websocket = secure.https!.replace('https:', 'wss:')
+    for (const url of [secure.mqtts!, `${websocket}/mqtt`]) {
+      const device = createDevice({ url, ca, device: 'secure', token })
+      await device.publish({ n: 1 })
+      await device.close()
+      const reasons: string[] = []
+      const stranger = createDevice({
+        url,
+        device: 'secure',
+        token,
+        onState: (_, reason) => reason && reasons.push(reason.message),
+      })
+      await eventually(() => reasons.some((reason) => /self-signed|certificate/.test(reason)))
+      await stranger.close({ timeoutMs: 0 })
+    }
+    await eventually(async () => (await storedPoints(secure.client, 'secure', 'n')).length === 2)
+  })
+
+  test('publishes over WebSocket', async () => {
+    const { device } = await connected('websocket', { url: `${server.http.replace('http:', 'ws:')}/mqtt` })
+    await device.publish({ n: 1 })
+    await stored('websocket', [1])
+    await device.close()
+  })
+
   test('keeps each of a burst of readings without a time', async () => {
     const { device } = await connected('burst')
     await Promise.all(numbers(500).map((n) => device.publish({ n })))

@@ -19,15 +19,27 @@ export async function main(
   env: Readonly<Record<string, string | undefined>>,
   context: Context = { env, stdout: process.stdout, stderr: process.stderr },
 ): Promise<number> {
+  context.stdout.on('error', endWhenNobodyReads)
   try {
     if (args[0] === 'up') return await runUp(args.slice(1))
     await createProgram(context).parseAsync([...args], { from: 'user' })
     return exitCodes.done
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage
+    if (error instanceof CommanderError) return exitCodeOf(error)
     context.stderr.write(`${describeFailure(error)}\n`)
     return exitCodes.failed
   }
+}
+
+/** `drover telemetry … | head` is no failure. */
+function endWhenNobodyReads(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error
+  process.exit(exitCodes.done)
+}
+
+/** Commander's own errors are of usage; a command throws others to end with the code of a process that it ran. */
+function exitCodeOf({ code, exitCode }: CommanderError): number {
+  return exitCode === 0 || !code.startsWith('commander.') ? exitCode : exitCodes.usage
 }
 
 export function createProgram(context: Context): Command {

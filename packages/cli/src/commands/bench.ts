@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { DroverError } from '@drover/protocol'
-import { Command } from 'commander'
+import { Command, CommanderError } from 'commander'
 import type { Context } from '../context.ts'
 
 const script = fileURLToPath(new URL('../../../../bench/main.ts', import.meta.url))
@@ -21,5 +21,5 @@ async function runBench(args: readonly string[]): Promise<void> {
   if (!existsSync(script)) throw new DroverError('notFound', { kind: 'benchmark at', id: script })
   const child = spawn(process.execPath, [script, ...args], { stdio: 'inherit' })
   const [code] = (await once(child, 'exit')) as [number | null]
-  process.exitCode = code ?? 1
+  if (code !== 0) throw new CommanderError(code ?? 1, 'bench', 'The benchmark failed.')
 }

@@ -96,7 +96,8 @@ async function replay(file: string, options: ReplayCommandOptions, context: Cont
   const client = connectTo(options)
   const tokens = createTokenSource(client, { create: options.create ?? false })
   const mqttUrl = options.http ? '' : (options.mqtt ?? (await mqttAddress(client, options.url)))
-  const senders = createSenders(tokens, mqttUrl, options)
+  const onLost = createOnceTeller((reason) => context.stderr.write(`${mqttUrl}: ${reason}. Trying again.\n`))
+  const senders = createSenders(tokens, { mqttUrl, onLost }, options)
   const { signal, release } = untilStopped(context)
   signal.addEventListener('abort', () => senders.close())
   const run = new Replay({ ...options, rowsMax: options.rows, senderOf: senders.of, signal })
@@ -113,15 +114,29 @@ async function replay(file: string, options: ReplayCommandOptions, context: Cont
   }
 }
 
+/** Tells each reason once: it is the same for hundreds of connections, again and again. */
+function createOnceTeller(tell: (reason: string) => void): (reason: string) => void {
+  const told = new Set<string>()
+  return (reason) => {
+    if (told.has(reason)) return
+    told.add(reason)
+    tell(reason)
+  }
+}
+
 /** One sender a device, made when its first row comes. */
-function createSenders(tokens: TokenSource, mqttUrl: string, options: ReplayCommandOptions) {
+function createSenders(
+  tokens: TokenSource,
+  { mqttUrl, onLost }: { readonly mqttUrl: string; readonly onLost: (reason: string) => void },
+  options: ReplayCommandOptions,
+) {
   const senders = new Map<string, Promise<Sender>>()
   const ca = options.ca === undefined ? undefined : readFileSync(options.ca)
   const open = async (device: string): Promise<Sender> => {
     const { profile, tag, window } = options
     const settings = { device, token: await tokens.tokenOf({ id: device, profile, tags: tag }), window }
     if (options.http) return createHttpSender(settings, options.url)
-    return createMqttSender(settings, { url: mqttUrl, qos: options.qos, ca })
+    return createMqttSender(settings, { url: mqttUrl, qos: options.qos, ca, onLost })
   }
   return {
     of(device: string): Promise<Sender> {

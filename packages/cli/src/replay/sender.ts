@@ -21,11 +21,19 @@ export interface MqttOptions {
   readonly url: string
   readonly qos: 0 | 1 | 2
   readonly ca: Buffer | undefined
+  /** The connection is lost or could not be made, and is tried again. */
+  readonly onLost: (reason: string) => void
 }
 
-export function createMqttSender({ device, token, window }: SenderOptions, mqtt: MqttOptions): Sender {
+export function createMqttSender(
+  { device, token, window }: SenderOptions,
+  { onLost, ...mqtt }: MqttOptions,
+): Sender {
   const publisher = createDevice({
     ...mqtt,
+    onState: (state, reason) => {
+      if (state === 'waiting') onLost(reason?.message || 'the connection was lost')
+    },
     device,
     token,
     clientId: `${device}-replay-${process.pid}`,
