@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { type LockEntries, missingEntries } from '../../scripts/lockfile.ts'
 import { repository } from '../tidiness/files.ts'
 
 interface Manifest {
@@ -13,18 +14,14 @@ interface Manifest {
   readonly optionalDependencies?: Readonly<Record<string, string>>
 }
 
-interface LockedPackage {
-  readonly license?: string
-  readonly dev?: boolean
-  readonly link?: boolean
-}
+type LockedPackage = LockEntries[string]
 
 const read = <T>(path: string) => JSON.parse(readFileSync(join(repository, path), 'utf8')) as T
 const packages = readdirSync(join(repository, 'packages')).map((folder) => ({
   folder,
   manifest: read<Manifest>(`packages/${folder}/package.json`),
 }))
-const locked = read<{ packages: Readonly<Record<string, LockedPackage>> }>('package-lock.json').packages
+const locked = read<{ packages: LockEntries }>('package-lock.json').packages
 
 interface Row {
   readonly library: string
@@ -97,4 +94,26 @@ test('every package says what it is and under which licence', () => {
     assert.equal(manifest.license, 'Apache-2.0', manifest.name)
     assert.ok((manifest.description ?? '').length > 10, manifest.name)
   }
+})
+
+test('the lock file holds the packages of all platforms, without which npm ci refuses it', () => {
+  assert.deepEqual(Object.keys(missingEntries(locked)), [], 'Complete it with: npm run lockfile')
+})
+
+test('packages of other platforms are found out from their names', () => {
+  const optionalDependencies = {
+    '@x/y-linux-arm64-musl': '1.2.3',
+    '@x/y-win32-x64': '1.2.3',
+    '@x/there': '1.2.3',
+    fsevents: '~2.3',
+  }
+  const lock = {
+    'node_modules/@x/y': { version: '1.2.3', dev: true, license: 'MIT', optionalDependencies },
+    'node_modules/@x/there': { version: '1.2.3' },
+  }
+  const common = { version: '1.2.3', dev: true, license: 'MIT', optional: true }
+  assert.deepEqual(missingEntries(lock), {
+    'node_modules/@x/y-linux-arm64-musl': { ...common, os: ['linux'], cpu: ['arm64'], libc: ['musl'] },
+    'node_modules/@x/y-win32-x64': { ...common, os: ['win32'], cpu: ['x64'] },
+  })
 })

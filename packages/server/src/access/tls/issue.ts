@@ -1,6 +1,6 @@
 // @peculiar/x509 asks for this polyfill before it is loaded.
 import 'reflect-metadata'
-import { createPrivateKey, randomBytes, webcrypto } from 'node:crypto'
+import { createPrivateKey, randomBytes } from 'node:crypto'
 import {
   AuthorityKeyIdentifierExtension,
   BasicConstraintsExtension,
@@ -32,8 +32,8 @@ export const serverDays = 397
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
 
 interface KeyPair {
-  readonly publicKey: webcrypto.CryptoKey
-  readonly privateKey: webcrypto.CryptoKey
+  readonly publicKey: CryptoKey
+  readonly privateKey: CryptoKey
 }
 
 /** A certificate authority of this installation alone, or a new certificate for the key of an existing one. */
@@ -104,21 +104,21 @@ function validity(nowMs: number, days: number) {
 }
 
 function newKeys(): Promise<KeyPair> {
-  return webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']) as Promise<KeyPair>
+  return crypto.subtle.generateKey(algorithm, true, ['sign', 'verify']) as Promise<KeyPair>
 }
 
 async function readKeys(privateKeyPem: string): Promise<KeyPair> {
   const jwk = createPrivateKey(privateKeyPem).export({ format: 'jwk' })
   const { d: _, ...publicJwk } = jwk
-  const { subtle } = webcrypto
+  const { subtle } = crypto
   return {
     privateKey: await subtle.importKey('jwk', jwk, algorithm, true, ['sign']),
     publicKey: await subtle.importKey('jwk', publicJwk, algorithm, true, ['verify']),
   }
 }
 
-async function keyPem(key: webcrypto.CryptoKey): Promise<string> {
-  const der = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', key))
+async function keyPem(key: CryptoKey): Promise<string> {
+  const der = Buffer.from(await crypto.subtle.exportKey('pkcs8', key))
   return createPrivateKey({ key: der, format: 'der', type: 'pkcs8' }).export({ format: 'pem', type: 'pkcs8' })
 }
 
