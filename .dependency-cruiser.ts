@@ -37,7 +37,7 @@ const at = (path: string) => `(^|/)packages/${path}`
 const server = (path: string) => at(`server/src/${path}`)
 
 /** Tests may reach further: into doubles, contracts, and what only development needs. */
-const tests = '[.](test|contract)[.][a-z.]*tsx?$'
+const tests = '[.](test|contract)[.][a-z.]*tsx?$|(^|/)testing/|(^|/)test-kit[.]ts$'
 
 const seams = '(queue|store|registry|blobs)'
 const features =
@@ -203,7 +203,12 @@ const vendors = [
 ]
 
 const everywhere = [
-  rule('no-circles', 'What imports each other is one thing.', {}, { circular: true }),
+  rule(
+    'no-circles',
+    'What imports each other is one thing.',
+    {},
+    { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+  ),
   rule(
     'no-unresolvable',
     'An import that leads nowhere hides what it breaks.',
@@ -232,6 +237,9 @@ export const forbidden: readonly IForbiddenRuleType[] = [...packages, ...rooms, 
 export const options: ICruiseOptions = {
   parser: 'swc',
   doNotFollow: { path: 'node_modules' },
+  exclude: { path: '(^|/)dist/' },
+  // What Vite built from the console.
+  exclude: { path: '^packages/console/dist/' },
   combinedDependencies: false,
 }
 
