@@ -1,5 +1,5 @@
 import { type DeviceCreated, type DeviceInput, isDroverError, isIdentifier, limits } from '@drover/protocol'
-import { Alert, Anchor, Button, Group, Paper, Select, Stack, TagsInput, TextInput } from '@mantine/core'
+import { Alert, Button, Code, Group, Paper, Select, Stack, TagsInput, Text, TextInput } from '@mantine/core'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { client } from '../api/client.ts'
@@ -18,10 +18,8 @@ interface Fields {
 export function DeviceForm({ onCreated }: { onCreated: (created: DeviceCreated) => void }) {
   const [fields, setFields] = useState<Fields>({ id: '', name: '', profile: 'default', tags: [] })
   const change = (changed: Partial<Fields>) => setFields((now) => ({ ...now, ...changed }))
-  const { data: profiles } = useQuery(profilesQuery)
   const create = useCreate(onCreated)
-  const idError = fields.id !== '' && !isIdentifier(fields.id) ? identifierRule : undefined
-  const taken = create.error && isDroverError(create.error, 'alreadyExists') ? create.error : undefined
+  const taken = isDroverError(create.error, 'alreadyExists') ? create.error.message : undefined
   return (
     <Paper withBorder p="lg" maw={560}>
       <form
@@ -31,48 +29,7 @@ export function DeviceForm({ onCreated }: { onCreated: (created: DeviceCreated) 
         }}
       >
         <Stack gap="md">
-          <TextInput
-            label="Id"
-            description="Unique, and it never changes: a serial number, or a name such as boiler-1."
-            value={fields.id}
-            onChange={(event) => change({ id: event.currentTarget.value.trim() })}
-            error={idError ?? taken?.message}
-            maxLength={limits.identifierLengthMax}
-            autoComplete="off"
-            spellCheck={false}
-            autoFocus
-            required
-          />
-          <TextInput
-            label="Name"
-            description="For people; can be changed at any time."
-            value={fields.name}
-            onChange={(event) => change({ name: event.currentTarget.value })}
-            maxLength={256}
-          />
-          <Select
-            label="Profile"
-            description={
-              <>
-                Says which metrics it sends and what is plausible.{' '}
-                <TextLink to="/add-profile" size="xs">
-                  Add a profile
-                </TextLink>
-              </>
-            }
-            data={profiles?.items.map(({ id }) => id) ?? ['default']}
-            value={fields.profile}
-            onChange={(profile) => profile && change({ profile })}
-            allowDeselect={false}
-            searchable
-          />
-          <TagsInput
-            label="Tags"
-            description="To find and group devices, such as a place. Enter after each."
-            value={fields.tags}
-            onChange={(tags) => change({ tags })}
-            maxTags={limits.tagsPerDeviceMax}
-          />
+          <Inputs fields={fields} change={change} taken={taken} />
           {create.error && !taken && <Alert color="red">{create.error.message}</Alert>}
           <Group justify="flex-end" gap="xs">
             <ButtonLink to="/devices" variant="default">
@@ -82,12 +39,74 @@ export function DeviceForm({ onCreated }: { onCreated: (created: DeviceCreated) 
               Add device
             </Button>
           </Group>
-          <Anchor href="/docs" target="_blank" size="xs" c="dimmed">
-            Thousands at once? Import a CSV with drover devices import, or POST /api/v1/imports/devices.
-          </Anchor>
+          <Text size="xs" c="dimmed">
+            Thousands at once? Send them as CSV to <Code>POST /api/v1/imports/devices</Code>.
+          </Text>
         </Stack>
       </form>
     </Paper>
+  )
+}
+
+interface InputsProps {
+  readonly fields: Fields
+  readonly change: (changed: Partial<Fields>) => void
+  /** Why the id cannot be had. */
+  readonly taken: string | undefined
+}
+
+function Inputs({ fields, change, taken }: InputsProps) {
+  const { data: profiles } = useQuery(profilesQuery)
+  const rule = fields.id !== '' && !isIdentifier(fields.id) ? identifierRule : undefined
+  return (
+    <>
+      <TextInput
+        label="Id"
+        description="Unique, and it never changes: a serial number, or a name such as boiler-1."
+        value={fields.id}
+        onChange={(event) => change({ id: event.currentTarget.value.trim() })}
+        error={rule ?? taken}
+        maxLength={limits.identifierLengthMax}
+        autoComplete="off"
+        spellCheck={false}
+        autoFocus
+        required
+      />
+      <TextInput
+        label="Name"
+        description="For people; can be changed at any time."
+        value={fields.name}
+        onChange={(event) => change({ name: event.currentTarget.value })}
+        maxLength={256}
+      />
+      <Select
+        label="Profile"
+        description={<ProfileHint />}
+        data={profiles?.items.map(({ id }) => id) ?? ['default']}
+        value={fields.profile}
+        onChange={(profile) => profile && change({ profile })}
+        allowDeselect={false}
+        searchable
+      />
+      <TagsInput
+        label="Tags"
+        description="To find and group devices, such as a place. Enter after each."
+        value={fields.tags}
+        onChange={(tags) => change({ tags })}
+        maxTags={limits.tagsPerDeviceMax}
+      />
+    </>
+  )
+}
+
+function ProfileHint() {
+  return (
+    <>
+      Says which metrics it sends and what is plausible.{' '}
+      <TextLink to="/add-profile" size="xs">
+        Add a profile
+      </TextLink>
+    </>
   )
 }
 

@@ -5,13 +5,9 @@ import { client } from './client.ts'
 export const sessionKey = ['session']
 export const healthKey = ['health']
 
-/** Whether the session's cookie is accepted: any read tells. */
 export const sessionQuery = queryOptions({
   queryKey: sessionKey,
-  queryFn: async ({ signal }) => {
-    await client.profiles.list({ limit: 1 }, signal)
-    return true
-  },
+  queryFn: ({ signal }) => client.session.get(signal),
   staleTime: Number.POSITIVE_INFINITY,
   gcTime: Number.POSITIVE_INFINITY,
 })

@@ -1,4 +1,4 @@
-import type { LiveEvent } from '@drover/protocol'
+import { isDroverError, type LiveEvent } from '@drover/protocol'
 import type { LiveOptions } from '@drover/sdk/client'
 import { useQueryClient } from '@tanstack/react-query'
 import { useEffect, useEffectEvent } from 'react'
@@ -28,7 +28,11 @@ export function useLive(
         if (state === 'waiting' && error) void queryClient.refetchQueries({ queryKey: healthKey })
       },
     }
-    follow(options, gather).catch(() => queryClient.invalidateQueries({ queryKey: sessionKey }))
+    follow(options, gather).catch((error: unknown) => {
+      // Others, such as a device that does not exist, are told by the queries of the page.
+      if (isDroverError(error, 'unauthenticated') || isDroverError(error, 'badCredentials'))
+        void queryClient.invalidateQueries({ queryKey: sessionKey })
+    })
     return () => aborter.abort()
   }, [key, queryClient])
 }

@@ -1,4 +1,4 @@
-import type { Device, Latest } from '@drover/protocol'
+import type { Device, Latest, LiveEvent } from '@drover/protocol'
 import { Grid, Group, Paper, Stack, Text } from '@mantine/core'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useParams } from '@tanstack/react-router'
@@ -94,22 +94,32 @@ function useLiveDevice(id: string): void {
   const queryClient = useQueryClient()
   const redraw = useThrottled(redrawMs)
   useLive({ devices: [id] }, (events) => {
-    queryClient.setQueryData(latestQuery(id).queryKey, (latest) => latest && withPoints(latest, events))
+    const latest = queryClient.getQueryData(latestQuery(id).queryKey)
+    if (latest) queryClient.setQueryData(latestQuery(id).queryKey, withPoints(latest, events))
     for (const event of events) {
       if (event.type !== 'connection') continue
       const { connection } = event
       queryClient.setQueryData(deviceQuery(id).queryKey, (device) => device && { ...device, connection })
     }
-    const metrics = new Set(
-      events.flatMap((event) => (event.type === 'points' ? event.points : [])).map(({ metric }) => metric),
-    )
-    for (const metric of metrics)
-      redraw(metric, () => queryClient.invalidateQueries({ queryKey: seriesKey(id, metric) }))
-    if (events.some(({ type }) => type === 'quarantine'))
-      redraw('quarantine', () => queryClient.invalidateQueries({ queryKey: ['quarantine'] }))
-    if (events.some(({ type }) => type === 'gap'))
-      void queryClient.invalidateQueries({ queryKey: ['device', id] })
+    for (const key of staleAfter(id, latest, events))
+      redraw(JSON.stringify(key), () => queryClient.invalidateQueries({ queryKey: key }))
   })
+}
+
+/** What has to be asked again after these events. */
+function staleAfter(
+  id: string,
+  latest: Latest | undefined,
+  events: readonly LiveEvent[],
+): readonly string[][] {
+  if (events.some(({ type }) => type === 'gap')) return [['device', id], ['quarantine']]
+  const points = events.flatMap((event) => (event.type === 'points' ? event.points : []))
+  const metrics = [...new Set(points.map(({ metric }) => metric))]
+  const stale = metrics.map((metric) => seriesKey(id, metric))
+  // Its unit and type are not in the event.
+  if (metrics.some((metric) => !latest?.metrics[metric])) stale.push([...latestQuery(id).queryKey])
+  if (events.some(({ type }) => type === 'quarantine')) stale.push(['quarantine'])
+  return stale
 }
 
 /** Runs what it is given once in `ms` at most for each name; the last within that time is not lost. */

@@ -22,17 +22,18 @@ export function RecentValues({ device, metric, latestTime }: RecentValuesProps) 
   const window = { from: to - day, to }
   const { data, error } = useQuery({
     queryKey: [...seriesKey(device, metric), 'list'],
-    queryFn: ({ signal }) =>
-      client.devices.telemetry(device, { metric, from: window.from, to: to + 1, limit: shownMax }, signal),
+    queryFn: ({ signal }) => {
+      const newest = { metric, from: window.from, to: to + 1, limit: shownMax, order: 'desc' } as const
+      return client.devices.telemetry(device, newest, signal)
+    },
   })
-  const points = ((data?.points ?? []) as Point[]).toReversed()
+  const points = (data?.points ?? []) as Point[]
   return (
     <>
       <Group justify="space-between" mb="xs">
         <Text size="sm" c="dimmed">
-          {error
-            ? error.message
-            : `The day up to the newest value${data?.nextCursor ? `, its first ${shownMax}` : ''}`}
+          {error?.message ??
+            `The day up to the newest value${data?.nextCursor ? `, its newest ${shownMax}` : ''}`}
         </Text>
         <ExportCsv device={device} metric={metric} window={window} />
       </Group>

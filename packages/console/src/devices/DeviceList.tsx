@@ -1,4 +1,4 @@
-import { Alert, Paper } from '@mantine/core'
+import { Paper } from '@mantine/core'
 import { IconCpu, IconPlus, IconSearchOff } from '@tabler/icons-react'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useNavigate, useSearch } from '@tanstack/react-router'
@@ -7,6 +7,7 @@ import { devicesQuery } from '../api/queries.ts'
 import { useLive } from '../api/useLive.ts'
 import { EmptyState } from '../ui/EmptyState.tsx'
 import { ButtonLink } from '../ui/links.tsx'
+import { PageFailed } from '../ui/PageFailed.tsx'
 import { Pager } from '../ui/Pager.tsx'
 import { PageTitle } from '../ui/PageTitle.tsx'
 import { withConnections } from './connections.ts'
@@ -29,9 +30,10 @@ export function DeviceList() {
         </ButtonLink>
       </PageTitle>
       {!(empty && !filtered) && <DeviceFilters search={search} />}
-      {error && !data && <Alert color="red">{error.message}</Alert>}
       <Paper withBorder>
-        {empty ? (
+        {error && !data ? (
+          <PageFailed error={error} />
+        ) : empty ? (
           <NoDevices filtered={filtered} />
         ) : (
           <DeviceTable devices={data?.items} dimmed={isPlaceholderData} />

@@ -41,9 +41,7 @@ function Facts({ entry }: { entry: QuarantineDetail }) {
     <Paper withBorder p="lg">
       <SimpleGrid cols={{ base: 1, xs: 2, md: 4 }} spacing="lg">
         <Fact label="Device">
-          <TextLink to="/devices/$deviceId" params={{ deviceId: entry.device }} size="sm">
-            {entry.device}
-          </TextLink>
+          <DeviceLink id={entry.device} />
         </Fact>
         <Fact label="Metric">{entry.metric ?? 'the whole message'}</Fact>
         <Fact label="Received">{formatTime(entry.receivedAt)}</Fact>
@@ -60,6 +58,16 @@ function Facts({ entry }: { entry: QuarantineDetail }) {
         </Text>
       </Group>
     </Paper>
+  )
+}
+
+/** A deleted device has no id any more, only its number. */
+function DeviceLink({ id }: { id: string }) {
+  if (id.startsWith('#')) return `${id}, deleted`
+  return (
+    <TextLink to="/devices/$deviceId" params={{ deviceId: id }} size="sm">
+      {id}
+    </TextLink>
   )
 }
 

@@ -8,6 +8,7 @@ import { quarantineQuery } from '../api/queries.ts'
 import { useLive } from '../api/useLive.ts'
 import { EmptyState } from '../ui/EmptyState.tsx'
 import { ButtonLink, TextLink } from '../ui/links.tsx'
+import { PageFailed } from '../ui/PageFailed.tsx'
 import { Pager } from '../ui/Pager.tsx'
 import { PageTitle } from '../ui/PageTitle.tsx'
 import tables from '../ui/table.module.css'
@@ -32,7 +33,6 @@ export function QuarantineList() {
         description="Messages and values that could not be believed. They never reach a chart; here is what came, and why not."
       />
       <QuarantineFilters search={search} />
-      {error && !data && <Alert color="red">{error.message}</Alert>}
       {data && data.dropped > 0 && (
         <Alert color="orange" variant="light" mb="md">
           {data.dropped.toLocaleString()} more were counted but not kept, because each device keeps a limited
@@ -40,7 +40,9 @@ export function QuarantineList() {
         </Alert>
       )}
       <Paper withBorder>
-        {empty ? (
+        {error && !data ? (
+          <PageFailed error={error} />
+        ) : empty ? (
           <Nothing filtered={filtered} />
         ) : (
           <Entries entries={data?.items} dimmed={isPlaceholderData} />

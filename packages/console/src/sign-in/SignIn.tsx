@@ -72,8 +72,8 @@ function useSignIn() {
   const { next } = useSearch({ from: '/sign-in' })
   return useMutation({
     mutationFn: (key: string) => client.session.create(key),
-    onSuccess: () => {
-      queryClient.setQueryData(sessionKey, true)
+    onSuccess: (session) => {
+      queryClient.setQueryData(sessionKey, session)
       router.history.push(next ?? '/devices')
     },
   })

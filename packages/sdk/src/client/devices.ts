@@ -41,6 +41,8 @@ export interface SeriesQuery {
   readonly every?: string
   readonly fn?: readonly AggregateFunction[]
   readonly quality?: 'good' | 'any'
+  /** `desc`: raw points, the newest first. */
+  readonly order?: 'asc' | 'desc'
   /** Downsample to at most so many points, peaks kept. */
   readonly maxPoints?: number
 }

@@ -61,6 +61,7 @@ export type Client = ReturnType<typeof createClient>
 /** The cookie session of a person in a browser. */
 function createSession({ request }: Http) {
   return {
+    get: (signal?: AbortSignal) => request<Session>('GET', '/session', { signal }),
     create: (key: string) => request<Session>('POST', '/session', { json: { key } }),
     delete: () => request<void>('DELETE', '/session'),
   }
