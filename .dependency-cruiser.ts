@@ -237,7 +237,6 @@ export const forbidden: readonly IForbiddenRuleType[] = [...packages, ...rooms, 
 export const options: ICruiseOptions = {
   parser: 'swc',
   doNotFollow: { path: 'node_modules' },
-  exclude: { path: '(^|/)dist/' },
   // What Vite built from the console.
   exclude: { path: '^packages/console/dist/' },
   combinedDependencies: false,
