@@ -4,7 +4,7 @@ import { pages } from './pages.ts'
 import { repository } from './steps.ts'
 
 /** `npm run docs`: writes the generated pages of the reference. */
-for (const { path, text } of pages()) {
+for (const { path, text } of await pages()) {
   const file = join(repository, path)
   mkdirSync(dirname(file), { recursive: true })
   if (current(file) === text) continue

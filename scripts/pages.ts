@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { errorTable, limits, quarantineReasons } from '@drover/protocol'
 import { settingsTable } from '../packages/server/src/config/reference.ts'
+import { table } from './markdown.ts'
+import { restPage } from './rest-page.ts'
 import { repository } from './steps.ts'
 
 /** A generated page of the reference. */
@@ -11,23 +13,18 @@ export interface Page {
 }
 
 /** All generated pages as they should be now. */
-export function pages(): readonly Page[] {
+export async function pages(): Promise<readonly Page[]> {
   return [
     page('errors', 'packages/protocol/src/errors.ts', errorsPage()),
     page('limits', 'packages/protocol/src/limits.ts', limitsPage()),
     page('configuration', 'packages/server/src/config/settings.ts', configurationPage()),
+    page('rest', 'packages/server/src/api', await restPage()),
   ]
 }
 
 function page(name: string, source: string, text: string): Page {
   const header = `<!-- Generated from ${source} by \`npm run docs\`. Changes made here are lost. -->`
   return { path: `docs/reference/${name}.md`, text: `${header}\n\n${text.trim()}\n` }
-}
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) =>
-    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`
-  return [line(head), `|${head.map(() => '---|').join('')}`, ...rows.map(line)].join('\n')
 }
 
 function errorsPage(): string {

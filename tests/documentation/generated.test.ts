@@ -9,7 +9,7 @@ import { repository } from '../tidiness/files.ts'
 
 const read = (path: string) => readFileSync(join(repository, path), 'utf8')
 
-for (const { path, text } of pages())
+for (const { path, text } of await pages())
   test(`${path} is as its source says`, () => {
     assert.equal(read(path), text, 'Write it anew with: npm run docs')
   })

@@ -6,7 +6,7 @@ import { configurationSchema, type SettingKey, settings } from './config/setting
 import { badConfiguration, fromEnvironment, fromFile, fromFlags, type Source } from './config/sources.ts'
 import { formatListener, isLoopback } from './config/values.ts'
 
-export { formatListener, isLoopback, type ListenerAddress } from './config/values.ts'
+export { formatListener, type ListenerAddress } from './config/values.ts'
 
 type DeepReadonly<T> = T extends object ? { readonly [K in keyof T]: DeepReadonly<T[K]> } : T
 
