@@ -19,7 +19,7 @@ const schema = `
 const formatVersion = 1
 
 /** Milliseconds that a statement waits for a lock; the log is the only writer, so there is hardly ever one. */
-const lockTimeoutMs = 50
+export const lockTimeoutMs = 50
 
 export function logFile(directory: string): string {
   return join(directory, 'log.sqlite')

@@ -1,8 +1,10 @@
-import { statfsSync, statSync } from 'node:fs'
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { fromSqlite, LogError } from './errors.ts'
-import { openFile, readNextPosition, walFile } from './file.ts'
+import { openFile, readNextPosition } from './file.ts'
+import { Lineage, type StoredPosition } from './lineage.ts'
 import { type LogEntry, LogReader } from './reader.ts'
+import { DiskReserve } from './reserve.ts'
+import { Wal, walBytesMax } from './wal.ts'
 
 export interface LogOptions {
   /** The folder of the log's files; made if there is none. Only one Log may be open on it. */
@@ -23,11 +25,6 @@ export interface LogBatch {
   readonly count: number
 }
 
-export interface StoredPosition {
-  readonly identity: string
-  readonly position: number
-}
-
 export interface LogStatus {
   readonly identity: string
   /** The first position that is still kept; the next one if there is none. */
@@ -38,29 +35,16 @@ export interface LogStatus {
   readonly committed: Readonly<Record<string, number>>
 }
 
-/** The positions from `first_position` on, up to those of the next life. */
-interface Life {
-  readonly first_position: number
-  readonly identity: string
-}
-
-/** The disk is asked again after so many bytes or appends. */
-const diskCheckBytes = 4 << 20
-const diskCheckAppends = 64
 /** One step of retention deletes at most so much. */
 const trimBatchesMax = 64
 const trimBytesMax = 4 << 20
 /** Retention waits until it is worth a transaction, unless the log is told that there is time. */
 const trimBytesMin = 1 << 20
-/** A checkpoint copies the WAL into the file; a small WAL keeps each of them short. */
-const walBytesMax = 8 << 20
 /** What a transaction writes beside its batches, for the estimate of the WAL's size. */
 const transactionBytes = 12 << 10
 /** Free pages are given back to the disk, a step at a time, when they are more than this and most of the file. */
 const freePagesKept = 4096
 const freePagesStep = 1024
-const walRestartTimeoutMs = 20
-const lockTimeoutMs = 50
 
 /**
  * An append-only log of batches in one SQLite file. Synchronous and for one thread. Positions count records from 1, have
@@ -71,7 +55,9 @@ export class Log {
   readonly #reader: LogReader
   readonly #options: LogOptions
   readonly #insert: StatementSync
-  readonly #lineage: readonly Life[]
+  readonly #lineage: Lineage
+  readonly #reserve: DiskReserve
+  readonly #wal: Wal
   readonly #committed = new Map<string, number>()
   #note: string
   #nextPosition: number
@@ -81,10 +67,6 @@ export class Log {
   #dirty = false
   /** Everything up to here that can be deleted is. */
   #trimmedTo: number
-  #walBytes: number
-  #restartAtBytes = 4 * walBytesMax
-  #uncheckedBytes = diskCheckBytes
-  #uncheckedAppends = 0
   #mayShrink = true
 
   /** @internal Use `openLog`. */
@@ -93,9 +75,9 @@ export class Log {
     this.#options = options
     this.#reader = new LogReader(db)
     this.#insert = db.prepare('INSERT INTO batches (last_position, count, bytes) VALUES (?, ?, ?)')
-    this.#lineage = db
-      .prepare('SELECT first_position, identity FROM lineage ORDER BY rowid')
-      .all() as unknown as Life[]
+    this.#lineage = new Lineage(db)
+    this.#reserve = new DiskReserve(options.directory, options.diskReserveBytes ?? 0, options.freeBytes)
+    this.#wal = new Wal(db, options.directory)
     for (const { name, position } of db.prepare('SELECT name, position FROM consumers').all())
       this.#committed.set(String(name), Number(position))
     this.#note = String(db.prepare('SELECT text FROM note').get()!.text)
@@ -103,7 +85,6 @@ export class Log {
     this.#firstPosition = this.#readFirstPosition()
     this.#bytes = Number(db.prepare('SELECT total(length(bytes)) AS bytes FROM batches').get()!.bytes)
     this.#trimmedTo = this.#firstPosition - 1
-    this.#walBytes = sizeOf(walFile(options.directory))
   }
 
   get status(): LogStatus {
@@ -119,7 +100,7 @@ export class Log {
 
   /** The random name of the log to which the positions it gives now belong. */
   get identity(): string {
-    return this.#lineage.at(-1)!.identity
+    return this.#lineage.identity
   }
 
   get nextPosition(): number {
@@ -150,7 +131,7 @@ export class Log {
     const bytes = batches.reduce((sum, batch) => sum + batch.bytes.length, 0)
     if (bytes > this.roomBytes)
       throw new LogError('full', 'The log is full', { limit: this.#options.bytesMax })
-    this.#checkDisk(bytes)
+    this.#reserve.check(bytes)
     const first = this.#nextPosition
     let next = first
     this.#transaction(() => {
@@ -162,7 +143,7 @@ export class Log {
     })
     this.#nextPosition = next
     this.#bytes += bytes
-    this.#walBytes += bytes + transactionBytes
+    this.#wal.grew(bytes + transactionBytes)
     return first
   }
 
@@ -182,8 +163,13 @@ export class Log {
    * Throws `identityMismatch` or `positionGone`.
    */
   addConsumer(name: string, stored?: StoredPosition): number {
-    if (stored) this.#checkStored(name, stored)
+    if (stored) this.#lineage.check(name, stored)
     const position = stored?.position ?? this.#firstPosition - 1
+    if (position + 1 < this.#firstPosition || position >= this.#nextPosition)
+      throw new LogError(
+        'positionGone',
+        `${name} goes on after position ${position}, but the log keeps ${this.#firstPosition} to ${this.#nextPosition - 1}`,
+      )
     this.#committed.set(name, position)
     this.#dirty = true
     return position
@@ -213,7 +199,7 @@ export class Log {
    * worth its time while appends wait; with it, all that can be done.
    */
   maintain(thorough = false): boolean {
-    if (this.#walBytes > walBytesMax) this.#checkpoint()
+    if (this.#wal.isDue) this.#wal.checkpoint()
     if (this.#trimIsDue(thorough)) return this.#trim(thorough)
     return this.#mayShrink && thorough && this.#shrink()
   }
@@ -237,39 +223,6 @@ export class Log {
     return row ? Number(row.first) : this.#nextPosition
   }
 
-  #checkStored(name: string, { identity, position }: StoredPosition): void {
-    const at = this.#lineage.findIndex((each) => each.identity === identity)
-    const successor = at < 0 ? undefined : this.#lineage[at + 1]
-    if (at < 0 || (successor && position >= successor.first_position))
-      throw new LogError('identityMismatch', `${name} holds positions of another log`, {
-        expected: identity,
-        actual: this.identity,
-      })
-    if (position + 1 >= this.#firstPosition && position < this.#nextPosition) return
-    throw new LogError(
-      'positionGone',
-      `${name} goes on after position ${position}, but the log keeps ${this.#firstPosition} to ${this.#nextPosition - 1}`,
-    )
-  }
-
-  #checkDisk(bytes: number): void {
-    const { diskReserveBytes = 0, directory, freeBytes = freeBytesOf } = this.#options
-    this.#uncheckedBytes += bytes
-    this.#uncheckedAppends++
-    if (this.#uncheckedBytes < diskCheckBytes && this.#uncheckedAppends < diskCheckAppends) return
-    const free = freeBytes(directory)
-    if (free < diskReserveBytes) {
-      // Whoever appends next finds out whether there is space again.
-      this.#uncheckedBytes = diskCheckBytes
-      throw new LogError('diskReserve', `Only ${free} bytes are left on the disk`, {
-        freeBytes: free,
-        reserveBytes: diskReserveBytes,
-      })
-    }
-    this.#uncheckedBytes = 0
-    this.#uncheckedAppends = 0
-  }
-
   #trimIsDue(thorough: boolean): boolean {
     const isNew = this.#slowest > this.#trimmedTo
     if (thorough || !isNew) return thorough && (isNew || this.#dirty)
@@ -285,12 +238,12 @@ export class Log {
     } catch (error) {
       // With no space left for the WAL to grow, a checkpoint lets it be written from its start again.
       if (!(error instanceof LogError && error.code === 'diskReserve')) throw error
-      this.#checkpoint()
+      this.#wal.checkpoint()
       this.#trimTransaction(position)
     }
     this.#dirty = false
     this.#bytes -= bytes
-    this.#walBytes += transactionBytes
+    this.#wal.grew(transactionBytes)
     if (position > 0) this.#firstPosition = position + 1
     if (isLast) this.#trimmedTo = this.#slowest
     this.#mayShrink = true
@@ -324,25 +277,6 @@ export class Log {
     })
   }
 
-  /**
-   * Copies the WAL into the file without waiting for readers. A reader that is always in the middle of something would keep
-   * the WAL from starting over, so a WAL that has grown too long waits a moment for readers to pause.
-   */
-  #checkpoint(): void {
-    const wait = this.#walBytes > this.#restartAtBytes
-    if (wait) this.#db.exec(`PRAGMA busy_timeout = ${walRestartTimeoutMs}`)
-    try {
-      const result = this.#db.prepare(`PRAGMA wal_checkpoint(${wait ? 'RESTART' : 'PASSIVE'})`).get()!
-      const done = result.log === result.checkpointed && !(wait && result.busy)
-      if (done) this.#walBytes = 0
-      this.#restartAtBytes = wait && !done ? this.#walBytes + 4 * walBytesMax : 4 * walBytesMax
-    } catch (error) {
-      throw fromSqlite(error)
-    } finally {
-      if (wait) this.#db.exec(`PRAGMA busy_timeout = ${lockTimeoutMs}`)
-    }
-  }
-
   /** Gives some of the file's free pages back to the disk; answers whether there are more. */
   #shrink(): boolean {
     const free = Number(this.#db.prepare('PRAGMA freelist_count').get()!.freelist_count)
@@ -350,7 +284,7 @@ export class Log {
     this.#mayShrink = free > freePagesKept && free * 2 > pages
     if (!this.#mayShrink) return false
     this.#db.exec(`PRAGMA incremental_vacuum(${freePagesStep})`)
-    this.#walBytes += freePagesStep * 32 + transactionBytes
+    this.#wal.grew(freePagesStep * 32 + transactionBytes)
     return true
   }
 
@@ -364,15 +298,6 @@ export class Log {
       throw fromSqlite(error)
     }
   }
-}
-
-function sizeOf(file: string): number {
-  return statSync(file, { throwIfNoEntry: false })?.size ?? 0
-}
-
-function freeBytesOf(directory: string): number {
-  const { bavail, bsize } = statfsSync(directory)
-  return bavail * bsize
 }
 
 /** Opens the log of a folder, or makes one. Throws `corrupt` or `unavailable`. */
