@@ -46,3 +46,16 @@ test('paths that the documents name are there', () => {
   )
   assert.deepEqual(missing, [])
 })
+
+test('every document is linked from another', () => {
+  const linked = new Set(
+    documents.flatMap((path) =>
+      [...read(path).matchAll(/\]\((?!https?:)([^)\s#]+)/g)].map(([, link]) => join(dirname(path), link!)),
+    ),
+  )
+  const roots = ['README.md', 'docs/README.md']
+  const lost = documents.filter(
+    (path) => path.startsWith('docs/') && !linked.has(path) && !roots.includes(path),
+  )
+  assert.deepEqual(lost, [], 'Link it from docs/README.md')
+})

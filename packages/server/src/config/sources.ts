@@ -55,7 +55,15 @@ function parseFile(path: string, text: string): object {
 }
 
 /** Variables that are not settings: the file itself, what the command line client and the tests use. */
-const otherVariables = ['DROVER_CONFIG', 'DROVER_URL', 'DROVER_KEY', 'DROVER_CA', 'DROVER_FULL']
+const otherVariables = [
+  'DROVER_CONFIG',
+  'DROVER_URL',
+  'DROVER_KEY',
+  'DROVER_CA',
+  'DROVER_FULL',
+  'DROVER_CHROMIUM',
+  'DROVER_SCREENSHOTS',
+]
 
 /** Settings of the tests, which the servers that they start inherit. */
 const testVariable = /^DROVER_TEST_/
