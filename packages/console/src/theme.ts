@@ -24,6 +24,7 @@ export const theme = createTheme({
   cursorType: 'pointer',
   focusRing: 'auto',
   respectReducedMotion: true,
+  components: { Modal: { styles: { title: { fontWeight: 600 } } } },
 })
 
 /** Tinted surfaces that stay calm on both grounds; Mantine's own are loud on the dark one. */

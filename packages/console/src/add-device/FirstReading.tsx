@@ -78,7 +78,7 @@ function HowToSend({ created: { device, token } }: { created: DeviceCreated }) {
           ]}
         />
       </Group>
-      {caFile && <Certificate endpoints={endpoints} />}
+      {caFile && (endpoints.http || endpoints.mqtt) && <Certificate endpoints={endpoints} />}
       <Tabs defaultValue="mqtt">
         <Tabs.List>
           <Tabs.Tab value="mqtt">MQTT</Tabs.Tab>

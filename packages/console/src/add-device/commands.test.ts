@@ -45,11 +45,11 @@ describe('the commands to paste', () => {
   it('send values that the profile takes, safe inside single quotes', () => {
     assert.equal(samplePayload(profileWith({})), '{"temperature":21.4}')
     const metrics = {
-      "o'clock": { type: 'integer', min: 0, max: 23 },
+      "o'clock": { type: 'integer', min: 0, max: 12 },
       open: { type: 'boolean' },
     } as const
     const payload = samplePayload(profileWith(metrics))
     assert.ok(!payload.includes("'"))
-    assert.deepEqual(JSON.parse(payload), { "o'clock": 12, open: true })
+    assert.deepEqual(JSON.parse(payload), { "o'clock": 6, open: true })
   })
 })

@@ -96,8 +96,14 @@ function sampleOf({ type, min, max }: Profile['metrics'][string]): unknown {
   if (type === 'string') return 'ok'
   if (type === 'location') return { latitude: 52.52, longitude: 13.405 }
   if (type === 'json') return {}
-  if (min !== undefined && max !== undefined) return Math.round((min + max) / 2)
-  return type === 'integer' ? Math.ceil(min ?? max ?? 1) : (min ?? max ?? 21.4)
+  return numberWithin(type === 'integer' ? 21 : 21.4, min, max)
+}
+
+/** The usual number if the bounds allow it, or else one that they do. */
+function numberWithin(usual: number, min = Number.NEGATIVE_INFINITY, max = Number.POSITIVE_INFINITY): number {
+  if (min <= usual && usual <= max) return usual
+  if (Number.isFinite(min) && Number.isFinite(max)) return Math.round((min + max) / 2)
+  return Number.isFinite(min) ? min : max
 }
 
 /** The payload stands in single quotes; an apostrophe in a metric's name would end them. */

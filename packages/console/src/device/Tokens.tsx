@@ -15,6 +15,7 @@ export function Tokens({ device }: { device: string }) {
   const { data, error } = useQuery(tokensQuery(device))
   const { create, revoke } = useTokenChanges(device)
   const [asked, setAsked] = useState<Token>()
+  const created = data?.items.some(({ keyId }) => keyId === create.data?.keyId) ? create.data : undefined
   return (
     <Paper withBorder p="md" h="100%">
       <Group justify="space-between" mb="sm">
@@ -32,9 +33,9 @@ export function Tokens({ device }: { device: string }) {
         </Button>
       </Group>
       <Stack gap="sm">
-        {create.data && (
+        {created && (
           <Alert icon={<IconKey size={18} />} color="orange" variant="light" title="Shown this once">
-            <CopyBlock text={create.data.token} label="New device token" />
+            <CopyBlock text={created.token} label="New device token" />
           </Alert>
         )}
         {error && !data && (
