@@ -28,6 +28,9 @@ export const qualitySchema = z.enum(qualities)
 /** `bad` values are quarantined, so no stored point has that quality. */
 export type Quality = z.infer<typeof qualitySchema>
 
+export const jsonValueSchema = z.json()
+export type JsonValue = z.infer<typeof jsonValueSchema>
+
 export const locationSchema = z.strictObject({
   latitude: z.number().min(-90).max(90),
   longitude: z.number().min(-180).max(180),
@@ -201,7 +204,7 @@ export const auditEntrySchema = z.object({
   action: z.string(),
   /** On what, such as the device's id. */
   subject: z.string().nullable(),
-  details: z.record(z.string(), z.json()),
+  details: z.record(z.string(), jsonValueSchema),
 })
 export type AuditEntry = z.infer<typeof auditEntrySchema>
 
@@ -215,9 +218,6 @@ export const importResultSchema = z.object({
   ),
 })
 export type ImportResult = z.infer<typeof importResultSchema>
-
-export const jsonValueSchema = z.json()
-export type JsonValue = z.infer<typeof jsonValueSchema>
 
 export const pointSchema = z.object({ time: timeSchema, value: jsonValueSchema, quality: qualitySchema })
 export type Point = z.infer<typeof pointSchema>

@@ -1,7 +1,7 @@
 import { DroverError, limits } from '@drover/protocol'
 import compress from '@fastify/compress'
 import cookie from '@fastify/cookie'
-import { type FastifyInstance, fastify } from 'fastify'
+import { type FastifyInstance, fastify, LogController } from 'fastify'
 import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod'
 import { authorize } from './authorize.ts'
 import type { ApiContext } from './context.ts'
@@ -62,7 +62,7 @@ export async function buildApi(context: ApiContext): Promise<FastifyInstance> {
 function newFastify({ logger, trustedProxies }: ApiContext): FastifyInstance {
   return fastify({
     loggerInstance: logger,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     trustProxy: trustedProxies === undefined ? false : [...trustedProxies],
     bodyLimit: limits.requestBytesMax,
     return503OnClosing: false,

@@ -4,7 +4,7 @@ import type { Actor } from '../access/actor.ts'
 import { selectDevices } from '../devices/resolve.ts'
 import type { BucketsResult, PointsResult, Series } from '../store/store.ts'
 import type { TelemetryContext } from './context.ts'
-import { bucketWidthMicros, closedRange, everything, parseRange } from './range.ts'
+import { bucketWidthMicros, checkRange, closedRange, everything, parseRange } from './range.ts'
 import { defaultFunctions, isNumeric, requireNumeric, type SeriesAnswer } from './series.ts'
 
 export type QueryInput = z.output<typeof telemetryQuerySchema>
@@ -23,7 +23,7 @@ export async function queryTelemetry(
     const needing = group === 'all' ? 'group: all' : 'fn'
     throw new DroverError('badRequest', { reason: `${needing} needs every, the width of the buckets` })
   }
-  parseRange(query)
+  checkRange(query)
   const devices = await selectDevices(registry, actor.tenant, query)
   const ids = new Map(devices.map(({ uid, id }) => [uid, id]))
   const found = devices.length === 0 ? [] : await reader.series([...ids.keys()])

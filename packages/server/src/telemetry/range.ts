@@ -29,6 +29,17 @@ export function parseRange({ from, to }: Pick<RangeInput, 'from' | 'to'>): OpenR
   return { fromMicros, toMicros }
 }
 
+/**
+ * Throws what is wrong with the question itself, and `queryTooLarge` for more buckets than any series may have: the same
+ * question is answered the same way whatever the devices hold.
+ */
+export function checkRange(input: RangeInput): void {
+  const { fromMicros, toMicros } = parseRange(input)
+  if (input.every === undefined) return
+  parseIntervalMicros('every', input.every)
+  if (fromMicros !== undefined && toMicros !== undefined) bucketWidthMicros(input, { fromMicros, toMicros })
+}
+
 /** The times that points can have: from 1970 on. */
 export function everything({ fromMicros, toMicros }: OpenRange): Range {
   return {

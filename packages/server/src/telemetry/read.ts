@@ -6,6 +6,7 @@ import type { PointsResult, Series } from '../store/store.ts'
 import type { TelemetryContext } from './context.ts'
 import {
   bucketWidthMicros,
+  checkRange,
   closedRange,
   everything,
   parseRange,
@@ -55,10 +56,7 @@ export async function readTelemetry(
 ): Promise<ReadAnswer> {
   if (query.fn !== undefined && query.every === undefined)
     throw new DroverError('badRequest', { reason: 'fn needs every, the width of the buckets' })
-  const open = parseRange(query)
-  // Refuses what is too large whatever the device holds, so that the same query always answers the same.
-  if (query.every !== undefined && open.fromMicros !== undefined && open.toMicros !== undefined)
-    bucketWidthMicros(query, { fromMicros: open.fromMicros, toMicros: open.toMicros })
+  checkRange(query)
   const { uid } = await requireDevice(registry, actor.tenant, deviceId)
   const series = (await reader.series([uid])).find(({ metric }) => metric === query.metric)
   if (!series)

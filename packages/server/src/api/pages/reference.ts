@@ -1,6 +1,7 @@
 import {
   connectionSchema,
   deviceSchema,
+  jsonValueSchema,
   latestSchema,
   liveEventSchema,
   metricSchema,
@@ -26,6 +27,8 @@ function namedSchemas() {
   schemaRegistry.add(latestSchema, { id: 'Latest' })
   schemaRegistry.add(quarantineEntrySchema, { id: 'QuarantineEntry' })
   schemaRegistry.add(liveEventSchema, { id: 'LiveEvent' })
+  // It refers to itself, which only a named schema can.
+  schemaRegistry.add(jsonValueSchema, { id: 'JsonValue' })
   return schemaRegistry
 }
 
