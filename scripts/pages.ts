@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { errorTable, limits, quarantineReasons } from '@drover/protocol'
-import { settingsTable } from '../packages/server/src/config/reference.ts'
+import { defaultOf } from '../packages/server/src/config/help.ts'
+import { settings } from '../packages/server/src/config/settings.ts'
 import { table } from './markdown.ts'
 import { restPage } from './rest-page.ts'
 import { repository } from './steps.ts'
@@ -88,6 +89,13 @@ function describedLimits(): { name: LimitName; about: string }[] {
 }
 
 function configurationPage(): string {
+  const rows = settings.map((setting) => [
+    `\`${setting.key}\``,
+    `\`${`${setting.flag} ${setting.placeholder}`.trim()}\``,
+    defaultOf(setting),
+    `${setting.about} Expected: ${setting.expects}.`,
+    `\`${setting.environment}\``,
+  ])
   return `# Configuration
 
 Every setting is a line of the file \`drover.yaml\`, an environment variable and a flag of \`drover up\`. The flag goes before
@@ -105,5 +113,5 @@ logBytesMax: 32GiB
 Sizes take a unit: \`512MiB\`, \`8 GiB\`, \`10GB\`. Relative folders start at the folder in which Drover is started. A listener
 without TLS on anything but a loopback address is refused unless \`allowPlaintext\` is set.
 
-${settingsTable()}`
+${table(['in `drover.yaml`', 'flag', 'default', 'meaning', 'environment'], rows)}`
 }

@@ -24,6 +24,19 @@ const checks: readonly Step[] = [
     output: 'whenFailed',
     remedy: 'Delete what is not used, declare what is imported. What knip cannot see is named in knip.jsonc.',
   },
+  {
+    name: 'what only tests use',
+    command: [
+      'knip',
+      '--production',
+      '--no-progress',
+      '--no-config-hints',
+      '--include',
+      'files,exports,types,nsExports,nsTypes',
+    ],
+    output: 'whenFailed',
+    remedy: 'Delete it with its test, or use it. Tests of private parts go through what is public.',
+  },
   testStep(
     'import boundaries, tidiness, documentation',
     files('tests/{boundaries,tidiness}/*.test.ts', 'tests/documentation/*.test.ts'),

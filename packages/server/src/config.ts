@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { DroverError } from '@drover/protocol'
 import type { z } from 'zod'
-import { helpText } from './config/reference.ts'
+import { helpText } from './config/help.ts'
 import { configurationSchema, type SettingKey, settings } from './config/settings.ts'
 import { badConfiguration, fromEnvironment, fromFile, fromFlags, type Source } from './config/sources.ts'
 import { formatListener, isLoopback } from './config/values.ts'

@@ -21,24 +21,8 @@ export function helpText(): string {
   ].join('\n')
 }
 
-/** The rows of `docs/reference/configuration.md`. */
-export function settingsTable(): string {
-  const rows = settings.map(
-    (setting) =>
-      `| \`${setting.key}\` | \`${`${setting.flag} ${setting.placeholder}`.trim().replaceAll('|', '\\|')}\` | ${escapeBars(defaultOf(setting))} | ${escapeBars(setting.about)} Expected: ${escapeBars(setting.expects)}. | \`${setting.environment}\` |`,
-  )
-  return [
-    '| in `drover.yaml` | flag | default | meaning | environment |',
-    '|---|---|---|---|---|',
-    ...rows,
-  ].join('\n')
-}
-
-function escapeBars(text: string): string {
-  return text.replaceAll('|', '\\|')
-}
-
-function defaultOf({ defaultText, schema }: Setting): string {
+/** The default in words. */
+export function defaultOf({ defaultText, schema }: Setting): string {
   if (defaultText !== undefined) return defaultText
   // Both kinds of default keep the value as it would be written.
   const { defaultValue } = schema._zod.def as { defaultValue?: unknown }
