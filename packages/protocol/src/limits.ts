@@ -51,8 +51,12 @@ export const limits = {
   handoffBytesMax: 134_217_728,
   /** Entries of quarantine kept a device; what is over is counted, not kept. */
   quarantinePerDeviceMax: 1_000,
+  /** Entries of quarantine kept of one message. */
+  quarantinePerMessageMax: 100,
   /** Bytes of a raw payload kept in quarantine; a longer one is cut, and marked so. */
   quarantinePayloadBytesMax: 16_384,
+  /** Devices whose state processing keeps in memory. */
+  devicesCachedMax: 100_000,
   /** Days that quarantine keeps an entry. */
   quarantineDays: 30,
   /** Idempotency keys remembered a device, and for how long. */

@@ -1,0 +1,228 @@
+import { errorTable, isDroverError } from '@drover/protocol'
+import type { Consumer, Delivery, Queue } from '../queue/queue.ts'
+import { retry } from '../runtime/retry.ts'
+import type { StoreBatch, StoreWriter } from '../store/store.ts'
+import type { StoredState } from './devices.ts'
+import type { LivePublisher } from './live.ts'
+import { emptyMetrics, observeStored } from './metrics.ts'
+import { PendingBatch } from './pending-batch.ts'
+import { Processor } from './process.ts'
+import type { DeviceProfiles } from './profiles.ts'
+
+/** The name under which the queue and the store remember this consumer. */
+export const consumerName = 'processing'
+
+/** Bytes of deliveries that become one transaction. */
+const batchBytesMax = 4 << 20
+const firstDelayMs = 20
+const delayMsMax = 5_000
+
+export interface ProcessingOptions {
+  readonly queue: Pick<Queue, 'consume'>
+  readonly writer: StoreWriter
+  readonly profiles: DeviceProfiles
+  readonly live: LivePublisher
+  readonly nowMicros: () => number
+  readonly onFailure: (error: unknown) => void
+  readonly devicesMax?: number
+  readonly batchBytesMax?: number
+}
+
+/**
+ * Starts to store what the queue gives, from the position that the store holds on. Rejects with `identityMismatch` when
+ * that position belongs to another log.
+ */
+export async function startProcessing(options: ProcessingOptions): Promise<Processing> {
+  const positions = new Map<number, number>()
+  const consumer = await options.queue.consume({
+    consumer: consumerName,
+    nextBytesMax: options.batchBytesMax ?? batchBytesMax,
+    after: async (partition) => {
+      const stored = await options.writer.position(consumerName, partition)
+      if (stored) positions.set(partition, stored.position)
+      return stored
+    },
+  })
+  return new Processing(options, consumer, positions)
+}
+
+/** The loop from the queue to the store: while one batch is written, the next is decoded. */
+export class Processing {
+  readonly metrics = emptyMetrics()
+  /** Resolves once the loop has ended as it was asked to; rejects when it cannot go on, with nothing lost. */
+  readonly done: Promise<void>
+  readonly #options: ProcessingOptions
+  readonly #consumer: Consumer
+  readonly #processor: Processor
+  /** The last stored position, by partition. */
+  readonly #positions: Map<number, number>
+  readonly #spare = [new PendingBatch(), new PendingBatch()]
+  readonly #closing = new AbortController()
+  /** Batches and changes to what the processor knows come one after the other. */
+  #last: Promise<unknown> = Promise.resolve()
+  /** The write that is under way; never rejects. */
+  #writing: Promise<void> = Promise.resolve()
+  #failure: { readonly error: unknown } | undefined
+
+  constructor(options: ProcessingOptions, consumer: Consumer, positions: Map<number, number>) {
+    const { profiles, live, onFailure, devicesMax } = options
+    this.#options = options
+    this.#consumer = consumer
+    this.#positions = positions
+    this.#processor = new Processor({
+      profiles: this.#patientProfiles(profiles),
+      stored: this.#patientStore(options.writer),
+      metrics: this.metrics,
+      live,
+      onFailure,
+      devicesMax,
+    })
+    this.done = this.#run()
+  }
+
+  /** What the registry says of these devices has changed. */
+  devicesChanged(deviceUids: readonly number[]): Promise<void> {
+    return this.#inTurn(async () => this.#processor.devices.forget(deviceUids))
+  }
+
+  profileChanged(tenant: number, profileId: string): Promise<void> {
+    return this.#inTurn(async () => this.#processor.devices.forgetProfile(tenant, profileId))
+  }
+
+  /** The device is gone from the registry: nothing of it is stored after this. */
+  deleteDevice(deviceUid: number): Promise<void> {
+    return this.#inTurn(async () => {
+      this.#processor.devices.forget([deviceUid])
+      await this.#writing
+      await this.#options.writer.deleteDevice(deviceUid)
+    })
+  }
+
+  /** Stores what was taken from the queue; the rest stays there. Resolves when the loop has ended, whatever the reason. */
+  async close(): Promise<void> {
+    this.#closing.abort()
+    await this.#consumer.close()
+    await this.done.catch(() => {})
+  }
+
+  async #run(): Promise<void> {
+    try {
+      for (;;) {
+        const deliveries = await this.#consumer.next()
+        if (deliveries.length === 0) break
+        await this.#inTurn(() => this.#take(deliveries))
+      }
+      await this.#settled()
+    } catch (error) {
+      this.#fail(error)
+    }
+    await this.#writing
+    if (this.#failure) throw this.#failure.error
+  }
+
+  #inTurn<T>(task: () => Promise<T>): Promise<T> {
+    const turn = this.#last.then(task)
+    this.#last = turn.catch(() => {})
+    return turn
+  }
+
+  async #take(deliveries: readonly Delivery[]): Promise<void> {
+    for (const [partition, group] of Map.groupBy(deliveries, (delivery) => delivery.partition)) {
+      const { identity, firstPosition, count } = group.at(-1)!
+      const position = firstPosition + count - 1
+      const expected = this.#positions.get(partition)
+      if (expected !== undefined && position <= expected) continue
+      const batch = this.#spare.pop() ?? new PendingBatch()
+      await this.#processor.process(group, expected ?? -1, batch)
+      this.#positions.set(partition, position)
+      await this.#settled()
+      this.#writing = this.#write(batch, { consumer: consumerName, partition, identity, expected, position })
+    }
+  }
+
+  /** Throws what the last write failed with. */
+  async #settled(): Promise<void> {
+    await this.#writing
+    if (this.#failure) throw this.#failure.error
+  }
+
+  async #write(batch: PendingBatch, position: StoreBatch['position']): Promise<void> {
+    try {
+      const storeBatch = batch.toStoreBatch(position)
+      await this.#patiently(() => this.#options.writer.write(storeBatch))
+      this.#count(batch, position)
+      if (batch.live) this.#options.live.stored(batch.live)
+      this.#commit(position)
+      batch.clear()
+      this.#spare.push(batch)
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  /** Only retention waits for this; after a crash the store's own position counts. */
+  #commit({ partition, position }: StoreBatch['position']): void {
+    this.#consumer.commit(partition, position).catch((error) => {
+      if (!isDroverError(error, 'shuttingDown')) this.#fail(error)
+    })
+  }
+
+  #count(batch: PendingBatch, { partition, position }: StoreBatch['position']): void {
+    const { metrics } = this
+    const nowMicros = this.#options.nowMicros()
+    metrics.messages += batch.messages
+    metrics.points += batch.numbers.length + batch.texts.length
+    metrics.batches++
+    metrics.lastBatchMessages = batch.messages
+    metrics.positions[partition] = position
+    for (const { atMicros, count } of batch.received)
+      observeStored(metrics, Math.max(0, nowMicros - atMicros) / 1000, count)
+  }
+
+  /** Ends the loop with the first error. */
+  #fail(error: unknown): void {
+    this.#failure ??= { error }
+    void this.#consumer.close()
+  }
+
+  /** Repeats what may succeed later, until it does or the loop is to end. */
+  #patiently<T>(operation: () => Promise<T>): Promise<T> {
+    const { signal } = this.#closing
+    return retry(operation, {
+      attemptsMax: Number.POSITIVE_INFINITY,
+      firstDelayMs,
+      delayMsMax,
+      signal,
+      retryable: (error) => {
+        const repeat = isTransient(error) && !signal.aborted
+        if (repeat) this.metrics.retries++
+        return repeat
+      },
+    })
+  }
+
+  #patientProfiles(profiles: DeviceProfiles): DeviceProfiles {
+    return { load: (uids) => this.#patiently(() => profiles.load(uids)) }
+  }
+
+  /** The store answers about what is written, so a write that is under way comes first. */
+  #patientStore(writer: StoreWriter): StoredState {
+    const ask = async <T>(operation: () => Promise<T>): Promise<T> => {
+      await this.#settled()
+      return this.#patiently(operation)
+    }
+    return {
+      loadSeries: (uids) => ask(() => writer.loadSeries(uids)),
+      loadKeys: (uids) => ask(() => writer.loadKeys(uids)),
+      quarantineCounts: (uids) => ask(() => writer.quarantineCounts(uids)),
+      reserveSeriesIds: (count) => ask(() => writer.reserveSeriesIds(count)),
+    }
+  }
+}
+
+const finalCodes = new Set(['positionConflict', 'shuttingDown'])
+
+/** Whether the same may succeed later; not when somebody else has taken over. */
+function isTransient(error: unknown): boolean {
+  return isDroverError(error) && errorTable[error.code].retryable && !finalCodes.has(error.code)
+}

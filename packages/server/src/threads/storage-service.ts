@@ -1,0 +1,146 @@
+import type { ErrorCode, ErrorDetails } from '@drover/protocol'
+import type { Interest } from '../live/interests.ts'
+import { LivePublisher, type LiveUpdate } from '../processing/live.ts'
+import { clientIdOf } from '../processing/message-keys.ts'
+import type { ProcessingMetrics } from '../processing/metrics.ts'
+import type { DeviceProfiles } from '../processing/profiles.ts'
+import { type Processing, startProcessing } from '../processing/run.ts'
+import type { Queue } from '../queue/queue.ts'
+import type { Store, StoreReader, StoreStatus } from '../store/store.ts'
+import { Transferred } from './rpc.ts'
+
+/** What main asks of the storage thread. */
+export interface StorageService {
+  watch(devices: Interest): void
+  devicesChanged(deviceUids: readonly number[]): Promise<void>
+  profileChanged(tenant: number, profile: string): Promise<void>
+  deleteDevice(deviceUid: number): Promise<void>
+  applyRetention(olderThanMicros: number): Promise<void>
+  backup(directory: string): Promise<void>
+  metrics(): Promise<StorageMetrics>
+  restoredSessions(): Promise<readonly RestoredSession[]>
+  /** Stores what was taken from the queue, and closes the store. */
+  close(): Promise<void>
+}
+
+/** What the storage thread tells main. */
+export interface StorageListener {
+  /** Answers when the update is taken. */
+  live(update: LiveUpdate): void
+  /** The thread goes on, but somebody should know. */
+  problem(text: string): void
+  /** Nothing more is stored until the process is started again; what is in the queue stays there. */
+  failed(error: CrossedError): void
+}
+
+/** An error on its way between threads; `code` and `details` are those of a DroverError. */
+export interface CrossedError {
+  readonly text: string
+  readonly code?: ErrorCode
+  readonly details?: ErrorDetails
+}
+
+export interface StorageMetrics {
+  readonly processing: ProcessingMetrics
+  readonly store: StoreStatus
+}
+
+/** A session of MQTT that holds packet ids which were not released. */
+export interface RestoredSession {
+  readonly deviceUid: number
+  readonly clientId: string
+}
+
+export interface StorageParts {
+  readonly store: Store
+  readonly queue: Pick<Queue, 'consume'>
+  readonly profiles: DeviceProfiles
+  readonly nowMicros: () => number
+  readonly publish: (update: LiveUpdate) => Promise<void>
+  /** An error of the program at one message, which is in quarantine. */
+  readonly onMessageFailure: (error: unknown) => void
+}
+
+const livePeriodMs = 50
+
+/** The storage thread's work, on whatever thread. `processing.done` rejects when it cannot go on. */
+export async function startStorageService(
+  parts: StorageParts,
+): Promise<{ readonly service: StorageService; readonly processing: Processing }> {
+  const { store, queue, profiles, nowMicros, publish, onMessageFailure } = parts
+  const live = new LivePublisher({ publish, periodMs: livePeriodMs })
+  const { writer } = store
+  const restored = restoredSessions(await writer.loadKeys('all'))
+  const processing = await startProcessing({
+    queue,
+    writer,
+    profiles,
+    live,
+    nowMicros,
+    onFailure: onMessageFailure,
+  })
+  const service: StorageService = {
+    watch: (devices) => live.watch(devices),
+    devicesChanged: (deviceUids) => processing.devicesChanged(deviceUids),
+    profileChanged: (tenant, profile) => processing.profileChanged(tenant, profile),
+    deleteDevice: (deviceUid) => processing.deleteDevice(deviceUid),
+    applyRetention: (olderThanMicros) => writer.applyRetention(olderThanMicros),
+    backup: (directory) => store.backup(directory),
+    metrics: async () => ({ processing: processing.metrics, store: await store.reader.status() }),
+    restoredSessions: async () => restored,
+    close: async () => {
+      await processing.close()
+      live.close()
+      await store.close()
+    },
+  }
+  return { service, processing }
+}
+
+/** As of the start: what main needs to know before the first client comes back. */
+function restoredSessions(
+  keys: readonly { readonly deviceUid: number; readonly key: string }[],
+): RestoredSession[] {
+  const sessions = new Map<string, RestoredSession>()
+  for (const { deviceUid, key } of keys) {
+    const clientId = clientIdOf(key)
+    if (clientId !== undefined) sessions.set(`${deviceUid}/${clientId}`, { deviceUid, clientId })
+  }
+  return [...sessions.values()]
+}
+
+/** The reader, for a port: columns are moved to the asker instead of copied. */
+export function movingReader(reader: StoreReader) {
+  return {
+    series: (...args: Parameters<StoreReader['series']>) => reader.series(...args),
+    latest: (...args: Parameters<StoreReader['latest']>) => reader.latest(...args),
+    points: async (...args: Parameters<StoreReader['points']>) => moved(await reader.points(...args)),
+    buckets: async (...args: Parameters<StoreReader['buckets']>) => moved(await reader.buckets(...args)),
+    downsample: async (...args: Parameters<StoreReader['downsample']>) =>
+      moved(await reader.downsample(...args)),
+    quarantine: (...args: Parameters<StoreReader['quarantine']>) => reader.quarantine(...args),
+    quarantineEntry: (...args: Parameters<StoreReader['quarantineEntry']>) => reader.quarantineEntry(...args),
+    quarantineDropped: (...args: Parameters<StoreReader['quarantineDropped']>) =>
+      reader.quarantineDropped(...args),
+    extent: (...args: Parameters<StoreReader['extent']>) => reader.extent(...args),
+    status: () => reader.status(),
+  }
+}
+
+/** With each typed array in a buffer of its own, which goes along: one that is a view would take its whole buffer with it. */
+function moved<T extends object>(result: T): Transferred<T> {
+  const buffers: ArrayBuffer[] = []
+  return new Transferred(withOwnBuffers(result, buffers) as T, buffers)
+}
+
+function withOwnBuffers(value: unknown, buffers: ArrayBuffer[]): unknown {
+  if (ArrayBuffer.isView(value)) {
+    const own = (value as Float64Array).slice()
+    buffers.push(own.buffer as ArrayBuffer)
+    return own
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
+  return Object.fromEntries(
+    Object.entries(value).map(([name, part]) => [name, withOwnBuffers(part, buffers)]),
+  )
+}
