@@ -1,0 +1,81 @@
+import { readFileSync } from 'node:fs'
+import { DroverError, isDroverError } from '@drover/protocol'
+import { type Configuration, parseConfiguration } from './config.ts'
+import { type RunningServer, startServer } from './main.ts'
+import { createLogger, type Logger } from './runtime/logger.ts'
+
+/**
+ * `drover up`: starts the server with these arguments, and answers with the exit code once it has stopped, on SIGINT or
+ * SIGTERM within ten seconds. Throws a DroverError when it cannot start.
+ */
+export async function up(
+  args: readonly string[],
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): Promise<number> {
+  const configuration = parseConfiguration({ args, env, readFile })
+  if ('help' in configuration) {
+    process.stdout.write(`${configuration.help.trimEnd()}\n`)
+    return 0
+  }
+  const log = createLogger({ level: configuration.logLevel, format: configuration.logFormat })
+  return run(configuration, log)
+}
+
+async function run(configuration: Configuration, log: Logger): Promise<number> {
+  const stop = Promise.withResolvers<{ readonly code: number }>()
+  const onSignal = (signal: NodeJS.Signals) => {
+    log.info({ signal }, 'stopping')
+    stop.resolve({ code: 0 })
+  }
+  process.on('SIGINT', onSignal)
+  process.on('SIGTERM', onSignal)
+  const onFailure = (error: Error) => {
+    log.error(
+      { error },
+      'a part of the server failed; stopping, so that a restart can recover what was accepted',
+    )
+    stop.resolve({ code: 1 })
+  }
+  try {
+    const server = await startServer({ configuration, log, onFailure })
+    announce(server, configuration, log)
+    const { code } = await stop.promise
+    const clean = await server.stop(configuration.stopTimeoutMs)
+    log.info('stopped')
+    return clean ? code : 1
+  } finally {
+    process.off('SIGINT', onSignal)
+    process.off('SIGTERM', onSignal)
+  }
+}
+
+/** What somebody who has just started it needs: where everything is and what to do next; programs read `ready`. */
+function announce(server: RunningServer, configuration: Configuration, log: Logger): void {
+  const { addresses, adminKeyPath, adminKeyCreated, startedInMs } = server
+  if (adminKeyCreated) log.info({ file: adminKeyPath }, 'made a new administrator key; keep it secret')
+  if (addresses.http)
+    log.info(
+      { url: addresses.http, key: adminKeyPath },
+      'console: open the address and sign in with the key of the file',
+    )
+  if (addresses.https)
+    log.info(
+      { url: addresses.https, ca: `${addresses.https}/ca.pem` },
+      'the same over the network; let devices and browsers trust ca.pem',
+    )
+  log.info(
+    { docs: `${addresses.http ?? addresses.https ?? ''}/docs` },
+    'next: add a device in the console, or see the reference',
+  )
+  log.info({ ...addresses, data: configuration.dataDirectory, startedInMs }, 'ready')
+}
+
+function readFile(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    const reason = `${path} cannot be read: ${(error as Error).message}`
+    throw isDroverError(error) ? error : new DroverError('badConfiguration', { reason }, error)
+  }
+}

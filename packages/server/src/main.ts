@@ -1,0 +1,355 @@
+import { existsSync } from 'node:fs'
+import { hostname } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import { DroverError, type ServerInfo } from '@drover/protocol'
+import packageJson from '../package.json' with { type: 'json' }
+import { ensureAdminKey } from './access/admin-key.ts'
+import { createDeviceAuthenticator } from './access/device-authenticator.ts'
+import { RefusalLog } from './access/refusals.ts'
+import { SignInAttempts } from './access/sign-in-attempts.ts'
+import { type Certificates, openCertificates } from './access/tls/certificates.ts'
+import { buildApi } from './api/build.ts'
+import { type ApiListener, listenApi } from './api/listen.ts'
+import { createMetrics } from './api/metrics.ts'
+import { backUp } from './backup.ts'
+import { type Configuration, formatListener, type ListenerAddress } from './config.ts'
+import { type DataPaths, dataPaths } from './data-paths.ts'
+import { createDirectory } from './gateway/directory.ts'
+import { startGateways } from './gateway/gateways.ts'
+import { createIngest } from './gateway/http-ingest.ts'
+import { type LocalGateway, startLocalGateway } from './gateway/local-gateway.ts'
+import type { Notice } from './gateway/notices.ts'
+import { attachMqttWebSocket } from './gateway/websocket.ts'
+import { LiveFeed } from './live/feed.ts'
+import { metricSources } from './metric-sources.ts'
+import { ReceiptClock } from './queue/batch.ts'
+import { openEmbeddedQueue } from './queue/embedded.ts'
+import { openRegistry } from './registry/registry.ts'
+import { systemClock } from './runtime/clock.ts'
+import { claimDataDirectory } from './runtime/data-directory.ts'
+import { createBootId } from './runtime/ids.ts'
+import { Lifecycle } from './runtime/lifecycle.ts'
+import type { Logger } from './runtime/logger.ts'
+import { startStorage } from './threads/storage-host.ts'
+
+export interface ServerInput {
+  readonly configuration: Configuration
+  readonly log: Logger
+  /** A part has failed beyond repair: the process should stop and be started again. */
+  readonly onFailure: (error: Error) => void
+}
+
+export interface RunningServer {
+  /** URLs of the listeners, with the ports that were given out; null where one is off. */
+  readonly addresses: Readonly<Record<'http' | 'https' | 'mqtt' | 'mqtts', string | null>>
+  readonly adminKeyPath: string
+  readonly adminKeyCreated: boolean
+  readonly startedInMs: number
+  /** Takes nothing more in, finishes what is in flight, and answers whether all parts stopped in time. */
+  stop(timeoutMs: number): Promise<boolean>
+}
+
+const consoleDirectory = fileURLToPath(new URL('../../console/dist', import.meta.url))
+const sweepPeriodMs = 60_000
+const retentionPeriodMs = 3_600_000
+const dayMicros = 86_400_000_000
+
+/**
+ * Starts the parts from the end of a message's way to its beginning, so that nothing is accepted before it can be kept
+ * and stored. They stop in reverse.
+ */
+export async function startServer(input: ServerInput): Promise<RunningServer> {
+  const lifecycle = new Lifecycle(input.log)
+  try {
+    return await startParts(input, lifecycle)
+  } catch (error) {
+    await lifecycle.stop(input.configuration.stopTimeoutMs)
+    throw error
+  }
+}
+
+type Input = ServerInput & { readonly lifecycle: Lifecycle; readonly paths: DataPaths }
+
+async function startParts(serverInput: ServerInput, lifecycle: Lifecycle): Promise<RunningServer> {
+  const startedAt = performance.now()
+  const { configuration } = serverInput
+  const input: Input = { ...serverInput, lifecycle, paths: dataPaths(configuration.dataDirectory) }
+  await lifecycle.start(
+    'data directory',
+    () => claimDataDirectory(configuration.dataDirectory),
+    (claim) => claim.release(),
+  )
+  const people = await startAccess(input)
+  const certificates = await startCertificates(input)
+  const way = await startStoring(input, people)
+  const gateway = await startGateway(input, people, way, certificates)
+  const addresses = await startApi(input, people, way, gateway, certificates)
+  return {
+    addresses,
+    adminKeyPath: input.paths.adminKey,
+    adminKeyCreated: people.adminKeyCreated,
+    startedInMs: Math.round(performance.now() - startedAt),
+    stop: (timeoutMs) => lifecycle.stop(timeoutMs),
+  }
+}
+
+type Access = Awaited<ReturnType<typeof startAccess>>
+
+/** Who may do what: registry, keys, tokens. */
+async function startAccess({ lifecycle, paths }: Input) {
+  const { nowMicros } = systemClock
+  const registry = await lifecycle.start(
+    'registry',
+    () => openRegistry({ path: paths.registry, nowMicros }),
+    (part) => part.close(),
+  )
+  const { created } = await ensureAdminKey({ path: paths.adminKey, registry, nowMicros })
+  const refusals = await lifecycle.start(
+    'audit of refusals',
+    () => new RefusalLog(registry, systemClock),
+    (part) => part.close(),
+  )
+  const deviceAccess = await lifecycle.start(
+    'device access',
+    () => createDeviceAuthenticator({ registry, clock: systemClock, refusals }),
+    (part) => part.close(),
+  )
+  return { registry, refusals, deviceAccess, adminKeyCreated: created }
+}
+
+async function startCertificates({ configuration, log, lifecycle, paths }: Input) {
+  if (configuration.httpsListener === 'off' && configuration.mqttsListener === 'off') return undefined
+  return lifecycle.start(
+    'certificates',
+    () =>
+      openCertificates({
+        directory: paths.tls,
+        publicName: configuration.publicName,
+        clock: systemClock,
+        onError: (error) => log.error({ error }, 'the certificate could not be renewed; trying again later'),
+      }),
+    (part) => part.close(),
+  )
+}
+
+type Way = Awaited<ReturnType<typeof startStoring>>
+
+/** From the queue to the chart: queue, storage thread, live feed. */
+async function startStoring(
+  { configuration, log, lifecycle, paths, onFailure }: Input,
+  { registry }: Access,
+) {
+  const { logBytesMax, diskReserveBytes, handoffBytesMax } = configuration
+  const queue = await lifecycle.start(
+    'queue',
+    () =>
+      openEmbeddedQueue({
+        directory: paths.log,
+        bytesMax: logBytesMax,
+        diskReserveBytes,
+        handoffBytesMax,
+        onFailure,
+      }),
+    (part) => part.close(),
+  )
+  const sharedClock = new SharedArrayBuffer(8)
+  const clock = new ReceiptClock(sharedClock, systemClock.nowMicros)
+  clock.startAfter((await queue.status()).lastReceivedAt)
+  const storage = await lifecycle.start(
+    'storage',
+    () =>
+      startStorage({
+        directory: paths.store,
+        registryPath: paths.registry,
+        logDirectory: paths.log,
+        consumerPort: queue.consumerPort(),
+        memoryBytes: configuration.storeMemoryBytes,
+        threads: configuration.storeThreads,
+        hotPointsMax: configuration.hotPointsMax,
+        queryTimeoutMs: configuration.queryTimeoutMs,
+        log,
+        onFailure,
+      }),
+    (part) => part.close(),
+  )
+  const { retentionDays } = configuration
+  if (retentionDays !== 'forever') {
+    const apply = () =>
+      storage.applyRetention(systemClock.nowMicros() - retentionDays * dayMicros).catch(onFailure)
+    await lifecycle.start(
+      'retention',
+      () => systemClock.every(retentionPeriodMs, apply),
+      (stop) => stop(),
+    )
+  }
+  const live = new LiveFeed({
+    clock: systemClock,
+    boot: registry.instance,
+    onInterest: (interest) => storage.watch(interest),
+  })
+  storage.onLive(({ events, gap }) => {
+    if (gap) live.publishGap()
+    for (const event of events) live.publish(event)
+  })
+  return { queue, sharedClock, clock, storage, live }
+}
+
+type Gateway = Awaited<ReturnType<typeof startGateway>>
+
+/** From the device to the queue: directory of sessions, gateway threads, HTTP and WebSocket on this thread. */
+async function startGateway(
+  { configuration, log, lifecycle, onFailure }: Input,
+  { deviceAccess }: Access,
+  { queue, sharedClock, clock, storage, live }: Way,
+  certificates: Certificates | undefined,
+) {
+  const notice = ({ level, message, details }: Notice) => log[level]({ part: 'gateway', ...details }, message)
+  const directory = createDirectory({
+    authenticator: deviceAccess,
+    restored: await storage.restoredSessions(),
+  })
+  directory.subscribe((device, connection) => live.publishConnection(device, connection))
+  await lifecycle.start(
+    'session sweep',
+    () => systemClock.every(sweepPeriodMs, () => directory.sweep()),
+    (stop) => stop(),
+  )
+  const ingest = createIngest({ queue, clock, bootId: createBootId() })
+  const local = await lifecycle.start(
+    'gateway for WebSocket',
+    () =>
+      startLocalGateway({
+        queue,
+        clock,
+        bootId: createBootId(),
+        attach: (sessions) => directory.attach(sessions),
+        notice,
+      }),
+    (part) => part.close(configuration.stopTimeoutMs / 2),
+  )
+  const { mqttListener, mqttsListener, gatewayThreads } = configuration
+  const gateways = await lifecycle.start(
+    'gateways',
+    () =>
+      startGateways({
+        threads: gatewayThreads,
+        mqtt: isOn(mqttListener) ? mqttListener : undefined,
+        mqtts:
+          isOn(mqttsListener) && certificates ? { ...mqttsListener, certificate: certificates } : undefined,
+        directory,
+        producerPort: () => queue.producerPort(),
+        clock: sharedClock,
+        notice,
+        onFailure,
+      }),
+    (part) => part.close(configuration.stopTimeoutMs / 2),
+  )
+  certificates?.onChange(() => void gateways.updateCertificate(certificates).catch(onFailure))
+  return { directory, ingest, local, gateways }
+}
+
+async function startApi(
+  { configuration, log, lifecycle, paths }: Input,
+  { registry, refusals, deviceAccess }: Access,
+  { queue, storage, live }: Way,
+  { directory, ingest, local, gateways }: Gateway,
+  certificates: Certificates | undefined,
+): Promise<RunningServer['addresses']> {
+  const { nowMicros } = systemClock
+  let ports: ServerInfo['ports'] = { http: null, https: null, mqtt: null, mqtts: null }
+  const app = await lifecycle.start(
+    'API',
+    () =>
+      buildApi({
+        registry,
+        deviceAccess,
+        presence: directory,
+        storage,
+        clock: systemClock,
+        refusals,
+        signInAttempts: new SignInAttempts(nowMicros),
+        reader: storage.reader,
+        ingest,
+        live,
+        metrics: createMetrics(metricSources({ queue, storage, gateways, local, live })),
+        readiness: async () => [
+          { name: 'queue', ready: true },
+          { name: 'store', ready: (await storage.reader.status()) !== undefined },
+        ],
+        serverInfo: () => ({
+          version: packageJson.version,
+          host: configuration.publicName ?? hostname(),
+          ports,
+        }),
+        backup: (to) => backUp({ paths, registry, queue, storage, nowMicros }, to),
+        authorityCertificate: () => certificates?.caPem,
+        consoleDirectory: existsSync(consoleDirectory) ? consoleDirectory : undefined,
+        logger: log,
+      }),
+    (part) => part.close(),
+  )
+  const listenOn = async (name: 'HTTP' | 'HTTPS', address: ListenerAddress | 'off') => {
+    if (!isOn(address)) return undefined
+    const tls = name === 'HTTPS' && certificates ? certificateOf(certificates) : undefined
+    return lifecycle.start(
+      name,
+      () => listen(name, () => listenApi(app, { ...address, tls }), address, local),
+      (part) => part.close(),
+    )
+  }
+  const https = await listenOn('HTTPS', configuration.httpsListener)
+  const http = await listenOn('HTTP', configuration.httpListener)
+  certificates?.onChange(() => {
+    if (https && 'setSecureContext' in https.server)
+      https.server.setSecureContext(certificateOf(certificates))
+  })
+  const { mqtt, mqtts } = gateways
+  ports = {
+    http: http?.port ?? null,
+    https: https?.port ?? null,
+    mqtt: mqtt?.port ?? null,
+    mqtts: mqtts?.port ?? null,
+  }
+  return {
+    http: url('http', http),
+    https: url('https', https),
+    mqtt: url('mqtt', mqtt),
+    mqtts: url('mqtts', mqtts),
+  }
+}
+
+/** A listener of the API that also takes MQTT over WebSocket. */
+async function listen(
+  name: 'HTTP' | 'HTTPS',
+  start: () => Promise<ApiListener>,
+  address: ListenerAddress,
+  { gateway }: LocalGateway,
+): Promise<ApiListener> {
+  try {
+    const listener = await start()
+    const detach = attachMqttWebSocket(listener.server, { gateway })
+    return {
+      ...listener,
+      close() {
+        detach()
+        return listener.close()
+      },
+    }
+  } catch (error) {
+    const reason = (error as NodeJS.ErrnoException).code ?? String(error)
+    const flag = `--${name.toLowerCase()}`
+    throw new DroverError(
+      'addressInUse',
+      { listener: name, address: formatListener(address), reason, flag },
+      error,
+    )
+  }
+}
+
+const isOn = (address: ListenerAddress | 'off'): address is ListenerAddress => address !== 'off'
+
+const certificateOf = ({ certificatePem, keyPem }: Certificates) => ({ cert: certificatePem, key: keyPem })
+
+function url(scheme: string, address: ListenerAddress | undefined): string | null {
+  return address ? `${scheme}://${formatListener(address)}` : null
+}
