@@ -1,0 +1,65 @@
+import { backup } from './embedded/backup.ts'
+import { deleteDevice } from './embedded/devices.ts'
+import { Maintenance } from './embedded/maintenance.ts'
+import { embeddedReader, seriesStates } from './embedded/read.ts'
+import { type EmbeddedStoreOptions, openState, positionKey, type StoreState } from './embedded/state.ts'
+import { writeBatch } from './embedded/write.ts'
+import type { Store, StoreWriter } from './store.ts'
+
+export type { EmbeddedStoreOptions } from './embedded/state.ts'
+
+export interface EmbeddedStore extends Store {
+  /** Makes segments of all that is in tables, now. */
+  rotate(): Promise<void>
+  /** Merges until nothing is worth merging, and removes the points of deleted devices. */
+  compact(): Promise<void>
+}
+
+/**
+ * The store in one folder: DuckDB for what is new, sorted Parquet files for the rest. The folder belongs to one
+ * process, and the store to the thread that opened it.
+ */
+export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<EmbeddedStore> {
+  const state = await openState(options)
+  const maintenance = new Maintenance(state)
+  maintenance.schedule()
+  return {
+    capabilities: { positions: 'transactional' },
+    writer: embeddedWriter(state, maintenance),
+    reader: embeddedReader(state),
+    rotate: () => maintenance.rotate(),
+    compact: () => maintenance.compact(),
+    backup: (directory) => backup(state, directory),
+    close: async () => {
+      await maintenance.close()
+      state.readers.close()
+      await state.lock.run(async () => {
+        state.computing.close()
+        state.writing.close()
+        state.database.close()
+      })
+    },
+  }
+}
+
+function embeddedWriter(state: StoreState, maintenance: Maintenance): StoreWriter {
+  const { catalog, keys, quarantine, positions, lock } = state
+  return {
+    reserveSeriesIds: async (count) => ({ first: catalog.reserve(count), count }),
+    loadSeries: async (deviceUids) =>
+      Map.groupBy(seriesStates(state, deviceUids), ({ deviceUid }) => deviceUid),
+    loadKeys: async (deviceUids) => keys.get(deviceUids),
+    quarantineCounts: async (deviceUids) =>
+      new Map(deviceUids.map((uid) => [uid, quarantine.kept.get(uid) ?? 0])),
+    position: async (consumer, partition) => positions.get(positionKey(consumer, partition)),
+    write: async (batch) => {
+      await maintenance.makeRoom()
+      await lock.run(async () => {
+        await maintenance.beforeWrite()
+        await writeBatch(state, batch)
+      })
+    },
+    deleteDevice: (deviceUid) => deleteDevice(state, deviceUid),
+    applyRetention: (olderThanMicros) => maintenance.retain(olderThanMicros),
+  }
+}

@@ -1,0 +1,148 @@
+import { limits } from '@drover/protocol'
+import { dayMicros } from '../micros.ts'
+import { mergeOnce } from './merge.ts'
+import { Mutex } from './mutex.ts'
+import { purgeOnce } from './purge.ts'
+import { applyRetention } from './retention.ts'
+import { rotatedTables, rotationDue, switchTables, writeSegments } from './rotation.ts'
+import { nowMicros, type StoreState } from './state.ts'
+import { transaction } from './transaction.ts'
+
+/** Hot tables that may be filled before writes wait for the one that is becoming a segment. */
+const hotTablesMax = 2
+/** Wait before what failed in the background is tried again, and between looking for what time alone makes due. */
+const retryMs = 5_000
+const idleMs = 60_000
+
+/** What the store does beside reading and writing, one thing at a time: segments, merging, retention, compaction. */
+export class Maintenance {
+  readonly #state: StoreState
+  readonly #tasks = new Mutex()
+  #scheduled = false
+  #closed = false
+  #retry: NodeJS.Timeout | undefined
+  readonly #idle: NodeJS.Timeout
+  #lastPurgeMicros: number
+
+  constructor(state: StoreState) {
+    this.#state = state
+    this.#lastPurgeMicros = nowMicros(state)
+    this.#idle = setInterval(() => this.schedule(), idleMs).unref()
+  }
+
+  /** Before a write, with the lock held: gives it new tables when it is time, and waits when too many are full. */
+  async beforeWrite(): Promise<void> {
+    if (!rotationDue(this.#state)) return
+    const waiting = rotatedTables(this.#state).filter((table) => !table.late && table.kind === 'numbers')
+    if (waiting.length === 0) await switchTables(this.#state)
+    this.schedule()
+  }
+
+  /** Before a write, without the lock. Rejects when the disk does not take what is full already. */
+  async makeRoom(): Promise<void> {
+    const { tables } = this.#state.inventories.current
+    const hot = tables.filter((table) => !table.late).reduce((sum, table) => sum + table.rows, 0)
+    if (hot > (hotTablesMax + 1) * this.#state.options.hotPointsMax) await this.#rotate()
+  }
+
+  /** Does in the background what is due. */
+  schedule(): void {
+    if (this.#scheduled || this.#closed || this.#state.options.maintenance === 'asked') return
+    this.#scheduled = true
+    this.#run().catch((error) => {
+      this.#scheduled = false
+      if (this.#closed) return
+      this.#state.options.onError(error)
+      this.#retry = setTimeout(() => this.schedule(), retryMs).unref()
+    })
+  }
+
+  /** Makes segments of all tables now. */
+  rotate(): Promise<void> {
+    return this.#tasks.run(async () => {
+      await writeSegments(this.#state)
+      await this.#state.lock.run(() => switchTables(this.#state, true))
+      await writeSegments(this.#state)
+      await this.#checkpoint()
+    })
+  }
+
+  /** Merges until nothing is worth merging, and removes what was deleted. */
+  compact(): Promise<void> {
+    return this.#tasks.run(async () => {
+      while (await mergeOnce(this.#state));
+      while (await purgeOnce(this.#state));
+    })
+  }
+
+  retain(olderThanMicros: number): Promise<void> {
+    return this.#tasks.run(async () => {
+      if (rotationDue(this.#state)) await this.#state.lock.run(() => switchTables(this.#state))
+      await writeSegments(this.#state)
+      await applyRetention(this.#state, olderThanMicros)
+    })
+  }
+
+  /** Answers when nothing is under way any more. */
+  async close(): Promise<void> {
+    this.#closed = true
+    clearTimeout(this.#retry)
+    clearInterval(this.#idle)
+    await this.#tasks.run(async () => {})
+  }
+
+  async #run(): Promise<void> {
+    if (rotationDue(this.#state))
+      await this.#state.lock.run(async () => {
+        if (rotatedTables(this.#state).length === 0) await switchTables(this.#state)
+      })
+    await this.#rotate()
+    await this.#tasks.run(() => this.#tidy())
+    let merged = true
+    while (merged && !this.#closed) {
+      await this.#rotate()
+      merged = await this.#tasks.run(() => mergeOnce(this.#state))
+    }
+    if (nowMicros(this.#state) - this.#lastPurgeMicros > dayMicros / 24) await this.#purge()
+    this.#scheduled = false
+    if (rotationDue(this.#state)) this.schedule()
+  }
+
+  #rotate(): Promise<void> {
+    return this.#tasks.run(async () => {
+      if (this.#closed || rotatedTables(this.#state).length === 0) return
+      await writeSegments(this.#state)
+      await this.#checkpoint()
+    })
+  }
+
+  async #purge(): Promise<void> {
+    this.#lastPurgeMicros = nowMicros(this.#state)
+    while (!this.#closed && (await this.#tasks.run(() => purgeOnce(this.#state))));
+  }
+
+  /**
+   * Folds DuckDB's log into its file, which gives back what dropped tables held. It is refused while a reader still sees
+   * such a table; the next rotation, or DuckDB itself at a commit, does it then.
+   */
+  async #checkpoint(): Promise<void> {
+    await this.#state.lock.run(() => this.#state.writing.run('CHECKPOINT')).catch(() => {})
+    await this.#state.options.failpoint('checkpointed')
+  }
+
+  async #tidy(): Promise<void> {
+    const { keys, quarantine } = this.#state
+    if (keys.wantsCompaction) await transaction(this.#state, (connection) => keys.compact(connection))
+    if (quarantine.wantsCompaction)
+      await transaction(this.#state, (connection) => quarantine.compact(connection))
+    await this.#forgetQuarantine()
+  }
+
+  async #forgetQuarantine(): Promise<void> {
+    const before = nowMicros(this.#state) - limits.quarantineDays * dayMicros
+    await transaction(this.#state, async (connection) => {
+      const removed = await connection.run(`DELETE FROM quarantine WHERE received_at < ${before}`)
+      if (removed > 0) await this.#state.quarantine.load(connection)
+    })
+  }
+}

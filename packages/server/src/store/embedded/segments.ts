@@ -1,0 +1,128 @@
+import { stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { DroverError } from '@drover/protocol'
+import { type Connection, literal, type ResultColumn } from './duckdb.ts'
+import { type Failpoint, type Layout, publish } from './files.ts'
+import type { Segment } from './inventory.ts'
+import { compareTexts } from './ranges.ts'
+import type { Kind } from './schema.ts'
+
+const columns: readonly [keyof Segment, string][] = [
+  ['id', 'id'],
+  ['run', 'run'],
+  ['kind', 'kind'],
+  ['late', 'late::UTINYINT'],
+  ['file', 'file'],
+  ['rows', 'rows::DOUBLE'],
+  ['bytes', 'bytes::DOUBLE'],
+  ['timeMin', 'time_min::DOUBLE'],
+  ['timeMax', 'time_max::DOUBLE'],
+  ['seriesMin', 'series_min'],
+  ['seriesMax', 'series_max'],
+  ['metricMin', 'metric_min'],
+  ['metricMax', 'metric_max'],
+  ['seriesFirst', 'series_first'],
+  ['seriesLast', 'series_last'],
+  ['versionMin', 'version_min::DOUBLE'],
+  ['versionMax', 'version_max::DOUBLE'],
+  ['arrivedMax', 'arrived_max::DOUBLE'],
+  ['cut', 'cut::DOUBLE'],
+]
+
+export async function loadSegments(connection: Connection): Promise<Segment[]> {
+  const sql = `SELECT ${columns.map(([, name]) => name).join()} FROM segments ORDER BY id`
+  const found = await connection.columns(sql)
+  return Array.from({ length: found[0]!.length }, (_, at) => {
+    const fields = columns.map(([field], index) => [field, found[index]![at]] as const)
+    const segment = Object.fromEntries(fields) as unknown as Segment
+    return { ...segment, late: Boolean(segment.late) }
+  })
+}
+
+/** Throws `corruptData` when a listed file is missing or has another length. */
+export async function checkSegments(segments: readonly Segment[], folders: Layout): Promise<void> {
+  for (const { file, bytes } of segments) {
+    const found = await stat(join(folders.segments, file)).catch(() => undefined)
+    if (found?.size !== bytes)
+      throw new DroverError('corruptData', {
+        what: `The segment ${file}`,
+        reason: found ? `it has ${found.size} bytes instead of ${bytes}` : 'the file is missing',
+      })
+  }
+}
+
+export function listSegment(segment: Segment): string {
+  const values = columns.map(([field]) => {
+    const value = segment[field]
+    return typeof value === 'string' ? literal(value) : String(value)
+  })
+  return `INSERT INTO segments (${columns.map(([, name]) => name.split(':')[0]).join()}) VALUES (${values.join()});`
+}
+
+export function unlistSegments(segments: readonly Segment[]): string {
+  return segments.length === 0
+    ? ''
+    : `DELETE FROM segments WHERE id IN (${segments.map(({ id }) => id).join()});`
+}
+
+export interface SegmentOrigin {
+  readonly id: number
+  readonly run: number
+  readonly kind: Kind
+  readonly late: boolean
+  readonly arrivedMax: number
+}
+
+/**
+ * Writes the rows of a relation (series, time, value, quality, version) as a segment file, whose bytes and name are
+ * durable when it answers; points of deleted series are left out. Undefined when nothing is left. Not listed yet.
+ */
+export async function writeSegment(
+  connection: Connection,
+  folders: Layout,
+  relation: string,
+  origin: SegmentOrigin,
+  failpoint: Failpoint,
+): Promise<Segment | undefined> {
+  const file = `${origin.kind}-${String(origin.id).padStart(8, '0')}.parquet`
+  const path = join(folders.temporary, file)
+  await connection.run(
+    `COPY (SELECT p.series, s.metric, p.time, p.value, p.quality, p.version FROM ${relation} p
+       JOIN series s ON s.id = p.series ORDER BY s.metric, p.series, p.time)
+     TO ${literal(path)} (FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION v2)`,
+  )
+  await failpoint('file written')
+  const extent = await segmentExtent(connection, path)
+  if (!extent) return undefined
+  const { size } = await stat(path)
+  await publish(path, folders.segments, failpoint)
+  return { ...origin, ...extent, file, bytes: size, cut: 0 }
+}
+
+async function segmentExtent(connection: Connection, path: string) {
+  const found = (await connection.columns(
+    `SELECT metric, count(*)::DOUBLE, epoch_us(min(time))::DOUBLE, epoch_us(max(time))::DOUBLE, min(series)::DOUBLE,
+       max(series)::DOUBLE, min(version)::DOUBLE, max(version)::DOUBLE
+     FROM read_parquet(${literal(path)}) GROUP BY metric`,
+  )) as ResultColumn[]
+  const metrics = found[0] as readonly string[]
+  if (metrics.length === 0) return undefined
+  const [rows, timeMin, timeMax, seriesMin, seriesMax, versionMin, versionMax] = found.slice(
+    1,
+  ) as Float64Array[]
+  const order = metrics.map((_, at) => at).sort((a, b) => compareTexts(metrics[a]!, metrics[b]!))
+  const [first, last] = [order[0]!, order.at(-1)!]
+  return {
+    rows: rows!.reduce((sum, count) => sum + count, 0),
+    timeMin: Math.min(...timeMin!),
+    timeMax: Math.max(...timeMax!),
+    seriesMin: Math.min(...seriesMin!),
+    seriesMax: Math.max(...seriesMax!),
+    metricMin: metrics[first]!,
+    metricMax: metrics[last]!,
+    seriesFirst: seriesMin![first]!,
+    seriesLast: seriesMax![last]!,
+    versionMin: Math.min(...versionMin!),
+    versionMax: Math.max(...versionMax!),
+  }
+}

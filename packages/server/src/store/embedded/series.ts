@@ -1,0 +1,110 @@
+import type { ValueType } from '@drover/protocol'
+import type { Series } from '../store.ts'
+import type { Connection, ResultColumn } from './duckdb.ts'
+
+/** All series that exist, in memory. A series that was deleted is known by its tombstone until its points are gone. */
+export class SeriesCatalog {
+  readonly #byId = new Map<number, Series>()
+  readonly #byDevice = new Map<number, Series[]>()
+  readonly #countByMetric = new Map<string, number>()
+  /** Metric by id of deleted series whose points may still be in segments. */
+  readonly #tombstones = new Map<number, string>()
+  readonly #deletedDevices = new Set<number>()
+  #next = 1
+
+  /** The next id that was never given away. */
+  get next(): number {
+    return this.#next
+  }
+
+  get count(): number {
+    return this.#byId.size
+  }
+
+  get tombstones(): ReadonlyMap<number, string> {
+    return this.#tombstones
+  }
+
+  reserve(count: number): number {
+    const first = this.#next
+    this.#next += count
+    return first
+  }
+
+  /** Ids up to this one were given away. */
+  used(id: number): void {
+    this.#next = Math.max(this.#next, id + 1)
+  }
+
+  get(id: number): Series | undefined {
+    return this.#byId.get(id)
+  }
+
+  ids(): IterableIterator<number> {
+    return this.#byId.keys()
+  }
+
+  ofDevices(deviceUids: readonly number[]): Series[] {
+    return deviceUids.flatMap((uid) => this.#byDevice.get(uid) ?? [])
+  }
+
+  countOfMetric(metric: string): number {
+    return this.#countByMetric.get(metric) ?? 0
+  }
+
+  isDeletedDevice(deviceUid: number): boolean {
+    return this.#deletedDevices.has(deviceUid)
+  }
+
+  add(series: Series): void {
+    if (this.#byId.has(series.id)) return
+    this.used(series.id)
+    this.#byId.set(series.id, series)
+    const siblings = this.#byDevice.get(series.deviceUid)
+    if (siblings) siblings.push(series)
+    else this.#byDevice.set(series.deviceUid, [series])
+    this.#countByMetric.set(series.metric, this.countOfMetric(series.metric) + 1)
+  }
+
+  deleteDevice(deviceUid: number): void {
+    this.#deletedDevices.add(deviceUid)
+    for (const series of this.#byDevice.get(deviceUid) ?? []) {
+      this.#byId.delete(series.id)
+      this.#countByMetric.set(series.metric, this.countOfMetric(series.metric) - 1)
+      this.#tombstones.set(series.id, series.metric)
+    }
+    this.#byDevice.delete(deviceUid)
+  }
+
+  addTombstone(id: number, metric: string): void {
+    this.used(id)
+    this.#tombstones.set(id, metric)
+  }
+
+  removeTombstones(ids: Iterable<number>): void {
+    for (const id of ids) this.#tombstones.delete(id)
+  }
+}
+
+export async function loadSeries(connection: Connection): Promise<SeriesCatalog> {
+  const catalog = new SeriesCatalog()
+  const [ids, tenants, uids, metrics, types, units] = (await connection.columns(
+    'SELECT id, tenant, device_uid, metric, type, unit FROM series ORDER BY id',
+  )) as [Int32Array, Int32Array, Int32Array, string[], ValueType[], (string | null)[]] & ResultColumn[]
+  for (let at = 0; at < ids.length; at++)
+    catalog.add({
+      id: ids[at]!,
+      tenant: tenants[at]!,
+      deviceUid: uids[at]!,
+      metric: metrics[at]!,
+      type: types[at]!,
+      unit: units[at]!,
+    })
+  const [dead, ofMetric] = (await connection.columns('SELECT series, metric FROM tombstones')) as [
+    Int32Array,
+    string[],
+  ] &
+    ResultColumn[]
+  for (let at = 0; at < dead.length; at++) catalog.addTombstone(dead[at]!, ofMetric[at]!)
+  return catalog
+}

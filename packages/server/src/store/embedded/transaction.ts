@@ -1,0 +1,38 @@
+import { DroverError, isDroverError } from '@drover/protocol'
+import type { Connection } from './duckdb.ts'
+import type { StoreState } from './state.ts'
+
+/**
+ * Runs `change` on the writing connection as one transaction, alone; `apply` then brings memory up to date before
+ * anybody else changes something. What fails is undone and rejects with `storeUnavailable`, errors of the table as they are.
+ */
+export function transaction<T>(
+  state: StoreState,
+  change: (connection: Connection) => Promise<T>,
+  apply: (changed: T) => void = () => {},
+): Promise<T> {
+  return state.lock.run(() => transactionLocked(state, change, apply))
+}
+
+/** The same for who holds the lock already. */
+export async function transactionLocked<T>(
+  { writing }: StoreState,
+  change: (connection: Connection) => Promise<T>,
+  apply: (changed: T) => void = () => {},
+): Promise<T> {
+  try {
+    await writing.run('BEGIN')
+    const changed = await change(writing)
+    await writing.run('COMMIT')
+    apply(changed)
+    return changed
+  } catch (error) {
+    await writing.run('ROLLBACK').catch(() => {})
+    throw isDroverError(error) ? error : storeUnavailable(error)
+  }
+}
+
+export function storeUnavailable(error: unknown): DroverError {
+  const reason = error instanceof Error ? error.message.split('\n')[0]! : String(error)
+  return new DroverError('storeUnavailable', { reason }, error)
+}
