@@ -113,6 +113,20 @@ test('below the disk reserve the log refuses, but retention works', (t) => {
   assert.equal(log.append([batch('c')]), nextPosition)
 })
 
+test('a consumer is remembered from its start on, also by a log that is killed', (t) => {
+  const directory = folder(t)
+  const log = open(directory)
+  log.addConsumer('rules')
+  log.append([batch('a', 3)])
+  log.addConsumer('store')
+  log.commit('store', 3)
+  // Not closed: another log reads what is on the disk.
+  const after = open(directory)
+  assert.deepEqual(after.status.committed, { rules: 0, store: 0 })
+  after.close()
+  log.close()
+})
+
 test('retention never passes the slowest consumer, nor splits a batch', (t) => {
   const log = open(folder(t))
   t.after(() => log.close())

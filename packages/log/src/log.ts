@@ -160,7 +160,7 @@ export class Log {
   /**
    * Remembers a consumer, for which retention keeps all that it has not committed, and answers the position after which it
    * starts: `stored`, what it has stored itself, or else before the first position that is kept.
-   * Throws `identityMismatch` or `positionGone`.
+   * Throws `identityMismatch` or `positionGone`, and for a new consumer `diskReserve` or `unavailable`.
    */
   addConsumer(name: string, stored?: StoredPosition): number {
     if (stored) this.#lineage.check(name, stored)
@@ -170,6 +170,7 @@ export class Log {
         'positionGone',
         `${name} goes on after position ${position}, but the log keeps ${this.#firstPosition} to ${this.#nextPosition - 1}`,
       )
+    if (!this.#committed.has(name)) this.#saveConsumer(name, position)
     this.#committed.set(name, position)
     this.#dirty = true
     return position
@@ -270,11 +271,18 @@ export class Log {
 
   #trimTransaction(position: number): void {
     this.#transaction(() => {
-      const save = this.#db.prepare('INSERT OR REPLACE INTO consumers VALUES (?, ?)')
-      for (const [name, committed] of this.#committed) save.run(name, committed)
+      for (const [name, committed] of this.#committed) this.#saveConsumer(name, committed)
       this.#db.prepare('UPDATE note SET text = ?').run(this.#note)
       this.#db.prepare('DELETE FROM batches WHERE last_position <= ?').run(position)
     })
+  }
+
+  #saveConsumer(name: string, position: number): void {
+    try {
+      this.#db.prepare('INSERT OR REPLACE INTO consumers VALUES (?, ?)').run(name, position)
+    } catch (error) {
+      throw fromSqlite(error)
+    }
   }
 
   /** Gives some of the file's free pages back to the disk; answers whether there are more. */

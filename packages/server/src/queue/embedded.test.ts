@@ -26,4 +26,3 @@ const under =
 
 queueContract('embedded', under(1 << 24))
 queueContract('embedded (reading its log)', under(0))
-queueContract('embedded (handed on now and then)', under(2000))

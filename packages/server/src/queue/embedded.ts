@@ -46,7 +46,7 @@ interface Control {
 export async function openEmbeddedQueue(options: EmbeddedQueueOptions): Promise<EmbeddedQueue> {
   const { onFailure, ...workerData } = options
   const worker = new Worker(new URL('../threads/log.ts', import.meta.url), { workerData, name: 'log' })
-  const exited = once(worker, 'exit')
+  const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()))
   const [answer] = (await once(worker, 'message')) as [LogThreadAnswer]
   if ('refused' in answer) {
     await exited
@@ -60,13 +60,13 @@ class LogThread implements EmbeddedQueue {
   readonly capabilities = { startAtPosition: true, partitions: 'one' } as const
   readonly #directory: string
   readonly #worker: Worker
-  readonly #exited: Promise<unknown>
+  readonly #exited: Promise<void>
   readonly #control: ReturnType<typeof connect<Control>>
   readonly #producer: Pick<Queue, 'append'>
   readonly #consumers: Pick<Queue, 'consume'>
   #closing: Promise<void> | undefined
 
-  constructor(directory: string, worker: Worker, exited: Promise<unknown>) {
+  constructor(directory: string, worker: Worker, exited: Promise<void>) {
     this.#directory = directory
     this.#worker = worker
     this.#exited = exited
@@ -119,7 +119,8 @@ class LogThread implements EmbeddedQueue {
   }
 
   async #stop(): Promise<void> {
-    await this.#control.close()
+    // A thread that has failed has nothing left to close.
+    await this.#control.close().catch(() => {})
     await this.#exited
   }
 }
