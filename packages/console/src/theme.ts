@@ -30,16 +30,22 @@ export const theme = createTheme({
 /** Tinted surfaces that stay calm on both grounds; Mantine's own are loud on the dark one. */
 export const cssVariables: CSSVariablesResolver = () => ({
   variables: {},
-  light: tints({
-    drover: ['3 128 107', '#03705e'],
-    orange: ['232 89 12', '#c2410c'],
-    red: ['224 49 49', '#c92a2a'],
-  }),
-  dark: tints({
-    drover: ['79 180 160', '#76c5b5'],
-    orange: ['255 146 43', '#ffa94d'],
-    red: ['255 107 107', '#ff8787'],
-  }),
+  light: {
+    '--mantine-color-dimmed': '#5c6670',
+    ...tints({
+      drover: ['3 128 107', '#03705e'],
+      orange: ['232 89 12', '#c2410c'],
+      red: ['224 49 49', '#c92a2a'],
+    }),
+  },
+  dark: {
+    '--mantine-color-dimmed': '#a3adb5',
+    ...tints({
+      drover: ['79 180 160', '#76c5b5'],
+      orange: ['255 146 43', '#ffa94d'],
+      red: ['255 107 107', '#ff8787'],
+    }),
+  },
 })
 
 function tints(

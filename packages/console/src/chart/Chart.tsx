@@ -14,29 +14,11 @@ import { formatUnit } from '../device/values.ts'
 import classes from './Chart.module.css'
 import { Plot, plotHeight } from './Plot.tsx'
 import { Reading } from './Reading.tsx'
-import {
-  adjusted,
-  isRangeName,
-  type RangeName,
-  rangeNames,
-  spanOf,
-  type TimeWindow,
-  type View,
-} from './range.ts'
+import { adjusted, isRangeName, type RangeName, rangeNames, type TimeWindow, type View } from './range.ts'
+import { pollMs, seriesKey } from './refresh.ts'
 import { isMissing, loadSeries, type Series } from './series.ts'
 
 const bucketsMax = 600
-const refreshMsMin = 2_000
-const refreshMsMax = 60_000
-
-/** How often a moving view is drawn anew: when it has moved by about a pixel, within reason. */
-export function refreshMs(view: View): number | false {
-  if (view.kind === 'fixed') return false
-  const step = spanOf(view) / bucketsMax
-  return Math.min(refreshMsMax, Math.max(refreshMsMin, Number.isFinite(step) ? step : refreshMsMax))
-}
-
-export const seriesKey = (device: string, metric: string) => ['device', device, 'series', metric]
 
 interface ChartProps {
   readonly device: string
@@ -44,17 +26,19 @@ interface ChartProps {
   readonly type: ValueType
   readonly view: View
   readonly onView: (view: View) => void
+  /** Back to the range before a part was zoomed into. */
+  readonly onReset: () => void
   /** Further buttons beside the ranges, given the window that is drawn. */
   readonly children?: (window: TimeWindow | undefined) => ReactNode
 }
 
 /** One metric over time, at the resolution that fits, with ranges, zoom and the reading under the pointer. */
-export function Chart({ device, metric, type, view, onView, children }: ChartProps) {
+export function Chart({ device, metric, type, view, onView, onReset, children }: ChartProps) {
   const { data, error, isFetching, isPlaceholderData } = useQuery({
     queryKey: [...seriesKey(device, metric), view],
     queryFn: ({ signal }) => loadSeries(client, { device, metric, view, bucketsMax, signal }),
     placeholderData: keepPreviousData,
-    refetchInterval: refreshMs(view),
+    refetchInterval: (query) => pollMs(view, query.state.data),
     gcTime: 30_000,
   })
   const [pointer, setPointer] = useState<number>()
@@ -62,7 +46,7 @@ export function Chart({ device, metric, type, view, onView, children }: ChartPro
   const failed = error && !isMissing(error) ? error : undefined
   return (
     <div>
-      <Toolbar view={view} window={data?.window} onView={onView}>
+      <Toolbar view={view} window={data?.window} onView={onView} onReset={onReset}>
         {children?.(data?.window)}
       </Toolbar>
       <Group justify="space-between" className={classes.reading} wrap="nowrap">
@@ -75,7 +59,7 @@ export function Chart({ device, metric, type, view, onView, children }: ChartPro
             series={data}
             label={describe(metric, data)}
             onSelect={zoom}
-            onReset={() => onView({ kind: 'moving', range: 'day' })}
+            onReset={onReset}
             onPointer={setPointer}
           />
         )}
@@ -97,10 +81,11 @@ interface ToolbarProps {
   readonly view: View
   readonly window: TimeWindow | undefined
   readonly onView: (view: View) => void
+  readonly onReset: () => void
   readonly children?: ReactNode
 }
 
-function Toolbar({ view, window, onView, children }: ToolbarProps) {
+function Toolbar({ view, window, onView, onReset, children }: ToolbarProps) {
   return (
     <Group justify="space-between" gap="xs" mb="xs">
       <SegmentedControl
@@ -111,7 +96,7 @@ function Toolbar({ view, window, onView, children }: ToolbarProps) {
         data={rangeNames.map((value) => ({ value, label: rangeLabels[value] }))}
       />
       <Group gap={4}>
-        <Steps view={view} window={window} onView={onView} />
+        <Steps view={view} window={window} onView={onView} onReset={onReset} />
         {children}
       </Group>
     </Group>
@@ -135,7 +120,7 @@ const steps = [
 ] as const
 
 /** What dragging does, for the keyboard. */
-function Steps({ view, window, onView }: ToolbarProps) {
+function Steps({ view, window, onView, onReset }: ToolbarProps) {
   return (
     <>
       {steps.map(({ label, icon: Icon, by }) => (
@@ -150,12 +135,12 @@ function Steps({ view, window, onView }: ToolbarProps) {
           </ActionIcon>
         </Tooltip>
       ))}
-      <Tooltip label="Back to the last day">
+      <Tooltip label="Reset zoom">
         <ActionIcon
           variant="default"
           aria-label="Reset zoom"
           disabled={view.kind === 'moving'}
-          onClick={() => onView({ kind: 'moving', range: 'day' })}
+          onClick={onReset}
         >
           <IconZoomReset size={16} />
         </ActionIcon>

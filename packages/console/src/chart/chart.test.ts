@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { columnsOf, nearest } from './columns.ts'
 import { adjusted, bucketWidth, isRangeName } from './range.ts'
+import { freshForMs, isStale, pollMs } from './refresh.ts'
 import type { DrawnPoint, Series } from './series.ts'
 import { axisLabels } from './timeAxis.ts'
 
@@ -74,5 +75,31 @@ describe('the labels of the time axis', () => {
   it('say the year where it changes', () => {
     const labels = axisLabels([at(2025, 10, 1), at(2025, 11, 1), at(2026, 0, 1)], 30 * day, 'en-GB')
     assert.deepEqual(labels, ['Nov\n2025', 'Dec', 'Jan\n2026'])
+  })
+})
+
+describe('the refreshing of a chart', () => {
+  const hour = { kind: 'moving', range: 'hour' } as const
+  const year = { kind: 'moving', range: 'year' } as const
+  const past = { kind: 'fixed', from: 0, to: 1 } as const
+  const raw = seriesOf([])
+  const buckets = { ...raw, width: { ms: 60_000, every: '1m' } }
+
+  it('follows values that are drawn one by one, and buckets more slowly', () => {
+    assert.equal(freshForMs(year, raw), 1_000)
+    assert.equal(freshForMs(hour, buckets), 1_000)
+    assert.equal(freshForMs(year, buckets), 30_000)
+    assert.equal(pollMs(hour, raw), 5_000)
+  })
+
+  it('leaves a part of the past as it is', () => {
+    assert.equal(pollMs(past, raw), false)
+    assert.ok(!isStale({ queryKey: ['series', past], state: { data: raw, dataUpdatedAt: 0 } }, 1e12))
+  })
+
+  it('is due once the drawn values are old enough', () => {
+    const drawn = { queryKey: ['series', year], state: { data: buckets, dataUpdatedAt: 100_000 } }
+    assert.ok(!isStale(drawn, 129_000))
+    assert.ok(isStale(drawn, 130_000))
   })
 })

@@ -1,11 +1,11 @@
 import type { Device, Latest, LiveEvent } from '@drover/protocol'
 import { Grid, Group, Paper, Stack, Text } from '@mantine/core'
-import { useQuery, useQueryClient } from '@tanstack/react-query'
+import { type Query, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useParams } from '@tanstack/react-router'
 import { useRef } from 'react'
 import { deviceQuery, latestQuery } from '../api/queries.ts'
 import { useLive } from '../api/useLive.ts'
-import { seriesKey } from '../chart/Chart.tsx'
+import { isStale, seriesKey } from '../chart/refresh.ts'
 import { Tags } from '../devices/DeviceTable.tsx'
 import { TextLink } from '../ui/links.tsx'
 import { PageFailed } from '../ui/PageFailed.tsx'
@@ -102,8 +102,13 @@ function useLiveDevice(id: string): void {
       queryClient.setQueryData(deviceQuery(id).queryKey, (device) => device && { ...device, connection })
     }
     for (const key of staleAfter(id, latest, events))
-      redraw(JSON.stringify(key), () => queryClient.invalidateQueries({ queryKey: key }))
+      redraw(JSON.stringify(key), () => queryClient.invalidateQueries({ queryKey: key, predicate }))
   })
+}
+
+/** Charts of long ranges are not worth asking for again at every value. */
+function predicate(query: Query): boolean {
+  return query.queryKey[2] !== 'series' || isStale(query, Date.now())
 }
 
 /** What has to be asked again after these events. */

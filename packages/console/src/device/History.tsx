@@ -7,6 +7,8 @@ import type { View } from '../chart/range.ts'
 import { RecentValues } from './RecentValues.tsx'
 import type { DeviceSearch } from './search.ts'
 
+const defaultRange = 'day'
+
 /** The metric that is asked for, or else the first that can be drawn. */
 export function chosenMetric({ metrics }: Latest, asked: string | undefined): string | undefined {
   if (asked !== undefined && metrics[asked]) return asked
@@ -25,14 +27,23 @@ export function History({ device, latest }: { device: string; latest: Latest }) 
   const metric = chosenMetric(latest, search.metric)
   if (metric === undefined) return null
   const { type } = latest.metrics[metric]!
-  const show = (view: View) => void navigate({ search: (now) => ({ metric: now.metric, ...searchOf(view) }) })
+  const show = (view: View) =>
+    void navigate({ search: (now) => ({ metric: now.metric, ...searchOf(view, now) }) })
+  const reset = () => show({ kind: 'moving', range: search.range ?? defaultRange })
   return (
     <>
       <Title order={2} size="h4" mb="sm" style={{ overflowWrap: 'anywhere' }}>
         {metric}
       </Title>
       {isDrawable(latest.metrics[metric]) ? (
-        <Chart device={device} metric={metric} type={type} view={viewOf(search)} onView={show}>
+        <Chart
+          device={device}
+          metric={metric}
+          type={type}
+          view={viewOf(search)}
+          onView={show}
+          onReset={reset}
+        >
           {(window) => <ExportCsv device={device} metric={metric} window={window} />}
         </Chart>
       ) : (
@@ -42,10 +53,12 @@ export function History({ device, latest }: { device: string; latest: Latest }) 
   )
 }
 
-function viewOf({ from, to, range = 'day' }: DeviceSearch): View {
+function viewOf({ from, to, range = defaultRange }: DeviceSearch): View {
   return from !== undefined && to !== undefined ? { kind: 'fixed', from, to } : { kind: 'moving', range }
 }
 
-function searchOf(view: View): DeviceSearch {
-  return view.kind === 'fixed' ? { from: view.from, to: view.to } : { range: view.range }
+/** A part that is zoomed into keeps the range that it is a part of. */
+function searchOf(view: View, now: DeviceSearch): DeviceSearch {
+  if (view.kind === 'moving') return { range: view.range }
+  return { range: now.range, from: view.from, to: view.to }
 }
