@@ -1,0 +1,82 @@
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
+import { isDroverError } from '@drover/protocol'
+import { connectConsumer } from '../queue/embedded-consumer.ts'
+import { openDeviceProfiles } from '../registry/device-profiles.ts'
+import { systemClock } from '../runtime/clock.ts'
+import { type EmbeddedStoreOptions, openEmbeddedStore } from '../store/embedded.ts'
+import type { Store } from '../store/store.ts'
+import { connect, serve } from './rpc.ts'
+import {
+  type CrossedError,
+  movingReader,
+  type StorageListener,
+  type StorageService,
+  startStorageService,
+} from './storage-service.ts'
+
+/** What the storage thread is started with. */
+export interface StorageThreadData {
+  readonly store: EmbeddedStoreOptions
+  readonly registryPath: string
+  readonly logDirectory: string
+  /** To the log (`connectConsumer`). */
+  readonly consumerPort: MessagePort
+  /** Serves the store's reader. */
+  readonly readerPort: MessagePort
+}
+
+export type StorageThreadAnswer = { readonly ready: true } | { readonly refused: CrossedError }
+
+/** The storage thread: decodes, checks and stores, and answers queries. Started by `startStorage`. */
+const port = parentPort!
+const data = workerData as StorageThreadData
+const main = connect<StorageListener>(port)
+
+const problem = (text: string) => {
+  main.problem(text).catch(() => {})
+}
+
+function crossed(error: unknown): CrossedError {
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
+  return isDroverError(error) ? { text, code: error.code, details: error.details } : { text }
+}
+
+async function start(store: Store): Promise<void> {
+  const profiles = await openDeviceProfiles({ path: data.registryPath })
+  const { service, processing } = await startStorageService({
+    store,
+    queue: connectConsumer(data.consumerPort, data.logDirectory),
+    profiles,
+    nowMicros: systemClock.nowMicros,
+    publish: (update) => main.live(update).catch(() => {}),
+    onMessageFailure: (error) => problem(`A message could not be processed: ${crossed(error).text}`),
+  })
+  let isClosing = false
+  processing.done.catch((error) => {
+    if (!isClosing) main.failed(crossed(error)).catch(() => {})
+  })
+  serve(data.readerPort, movingReader(store.reader))
+  serve(port, {
+    ...service,
+    close: async () => {
+      isClosing = true
+      await service.close()
+      await profiles.close()
+      data.consumerPort.close()
+      data.readerPort.close()
+      // The answer still goes out; then nothing keeps the thread.
+      setImmediate(() => port.close())
+    },
+  } satisfies StorageService)
+}
+
+try {
+  const onError = (error: unknown) => problem(`The store works on, but: ${crossed(error).text}`)
+  await start(await openEmbeddedStore({ ...data.store, onError }))
+  port.postMessage({ ready: true } satisfies StorageThreadAnswer)
+} catch (error) {
+  port.postMessage({ refused: crossed(error) } satisfies StorageThreadAnswer)
+  port.close()
+  data.consumerPort.close()
+  data.readerPort.close()
+}
