@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { isDroverError } from '@drover/protocol'
 import { checkDefinition } from './profile.ts'
-import { formatTimeMicros, parseIntervalMicros, parseTimeMicros } from './time.ts'
+import { formatTimeMicros, parseIntervalMicros, parseTimeMicros, timeFormatter } from './time.ts'
 
 describe('times', () => {
   it('are read from RFC 3339 with any offset, to the microsecond', () => {
@@ -33,6 +33,17 @@ describe('times', () => {
     assert.equal(formatTimeMicros(1_500_001), '1970-01-01T00:00:01.500001Z')
     for (const micros of [0, 1, 999, 1_732_266_000_123_456])
       assert.equal(parseTimeMicros(formatTimeMicros(micros)), micros)
+  })
+
+  it('are written the same one by one and many at a time', () => {
+    const format = timeFormatter()
+    const at = 1_732_266_000_123_456
+    const steps = [
+      0, 1, 999, 1_000, 999_999, 1_000_000, 59_999_999, 3_599_999_999, 86_399_999_999, 86_400_000_000,
+    ]
+    for (const step of steps)
+      for (const micros of [step, at + step, at - step, step * 366])
+        assert.equal(format(micros), formatTimeMicros(micros))
   })
 
   it('have intervals in the usual units', () => {

@@ -47,6 +47,11 @@ export function deviceRoutes(api: Api, context: ApiContext): void {
     },
     async (request, reply) => reply.code(201).send(await createDevice(context, request.actor, request.body)),
   )
+  oneDeviceRoutes(api, context)
+  tokenRoutes(api, context)
+}
+
+function oneDeviceRoutes(api: Api, context: ApiContext): void {
   api.get(
     '/devices/:id',
     { schema: { tags, summary: 'Get a device', params: idParams, response: answers({ 200: deviceSchema }) } },
@@ -92,7 +97,6 @@ export function deviceRoutes(api: Api, context: ApiContext): void {
     },
     (request) => getConnection(context, request.actor, request.params.id),
   )
-  tokenRoutes(api, context)
 }
 
 function tokenRoutes(api: Api, context: ApiContext): void {

@@ -1,4 +1,4 @@
-import { formatTimeMicros } from '../../model/time.ts'
+import { timeFormatter } from '../../model/time.ts'
 import type { ReadAnswer } from '../../telemetry/read.ts'
 import type { SeriesAnswer, SeriesPoints } from '../../telemetry/series.ts'
 
@@ -30,26 +30,28 @@ function rawJson({ columns, type, start, end }: Extract<SeriesPoints, { kind: 'r
   const { timeMicros, value, text, quality } = columns
   const isString = type === 'string'
   const isText = value.length === 0
-  let json = '['
+  const formatTime = timeFormatter()
+  const json = Array<string>(end - start)
   for (let at = start; at < end; at++) {
     // Booleans, JSON and locations are stored as the JSON text that they are.
     const shown = isText ? (isString ? JSON.stringify(text[at]) : text[at]!) : value[at]!
-    const separator = at === start ? '' : ','
-    json += `${separator}{"time":"${formatTimeMicros(timeMicros[at]!)}","value":${shown}${qualityEnds[quality[at]!]}`
+    json[at - start] = `{"time":"${formatTime(timeMicros[at]!)}","value":${shown}${qualityEnds[quality[at]!]}`
   }
-  return `${json}]`
+  return `[${json.join(',')}]`
 }
 
 function bucketsJson({ columns, functions, start, end }: Extract<SeriesPoints, { kind: 'buckets' }>): string {
   const { timeMicros, good, suspect } = columns
   const named = functions.map((name) => ({ label: `,"${name}":`, column: columns.columns[name]! }))
-  let json = '['
+  const formatTime = timeFormatter()
+  const json = Array<string>(end - start)
   for (let at = start; at < end; at++) {
-    json += `${at === start ? '' : ','}{"time":"${formatTimeMicros(timeMicros[at]!)}"`
-    for (const { label, column } of named) json += label + numberJson(column[at]!)
-    json += `,"good":${good[at]},"suspect":${suspect[at]}}`
+    let values = ''
+    for (const { label, column } of named) values += label + numberJson(column[at]!)
+    json[at - start] =
+      `{"time":"${formatTime(timeMicros[at]!)}"${values},"good":${good[at]},"suspect":${suspect[at]}}`
   }
-  return `${json}]`
+  return `[${json.join(',')}]`
 }
 
 /** A bucket without a value has NaN, which JSON has not. */

@@ -59,8 +59,7 @@ const serverInfo: ServerInfo = {
   ports: { http: 8080, https: null, mqtt: 1883, mqtts: null },
 }
 
-/** The API over a store and a registry in memory, with a clock that the test moves. */
-export async function createApiFixture(overrides: Partial<ApiContext> = {}) {
+function manualClock() {
   const time = { nowMicros: Date.UTC(2026, 10, 22) * 1000 }
   const timers: { readonly periodMs: number; readonly task: () => void }[] = []
   const clock = {
@@ -71,6 +70,12 @@ export async function createApiFixture(overrides: Partial<ApiContext> = {}) {
       return () => void timers.splice(timers.indexOf(timer), 1)
     },
   }
+  return { time, timers, clock }
+}
+
+/** The API over a store and a registry in memory, with a clock that the test moves. */
+export async function createApiFixture(overrides: Partial<ApiContext> = {}) {
+  const { time, timers, clock } = manualClock()
   const registry = await openRegistry({ path: ':memory:', nowMicros: clock.nowMicros })
   await registry.adminKeys.put(1, 'admin-key', sha256(adminKey), time.nowMicros)
   const store = createMemoryStore({ clock: () => time.nowMicros / 1000 })
