@@ -126,7 +126,8 @@ export class Collector {
 
   async #fly(batches: readonly SealedBatch[], receipts: Receipts): Promise<void> {
     const startedAt = performance.now()
-    const failure = batches.length === 0 ? undefined : await this.#appendAll(batches)
+    // Without records it waits too, so that no flight has ended before it is known to be on its way.
+    const failure = await (batches.length > 0 ? this.#appendAll(batches) : undefined)
     if (batches.length > 0) observe(this.latency, performance.now() - startedAt)
     this.#flying = undefined
     this.#flyingBytes = 0

@@ -72,6 +72,15 @@ export function recordsOf(bytes: Uint8Array): TestRecord[] {
   return records
 }
 
+/** Holds appends back until they are released, from then on none. */
+export function holdingQueue() {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const wrap = (queue: Pick<Queue, 'append'>): Pick<Queue, 'append'> => ({
+    append: async (batch) => promise.then(() => queue.append(batch)),
+  })
+  return { wrap, release: resolve }
+}
+
 export interface TestGatewayOptions {
   /** Stands before the memory queue. */
   readonly wrap?: (queue: MemoryQueue) => Pick<Queue, 'append'>

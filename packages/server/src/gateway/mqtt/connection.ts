@@ -68,6 +68,10 @@ export class Connection {
   /** Packet ids of QoS 2 messages that were received and not released. */
   unreleased: Set<number> | undefined = undefined
 
+  /** Whether a chunk is just being read, and what is to be answered to it at once. */
+  reading = false
+  replies: Uint8Array[] | undefined = undefined
+
   /** Acknowledgements that wait for records that are being collected, and for those that fly to the queue. */
   acks: Buffer | undefined = undefined
   acksUsed = 0
@@ -98,10 +102,22 @@ export class Connection {
     return this.unacknowledged + this.flyingUnacknowledged + (this.unreleased?.size ?? 0)
   }
 
-  /** Sends a packet, unless the client takes none so large [MQTT-3.1.2-24]. */
+  /**
+   * Sends a packet, unless the client takes none so large [MQTT-3.1.2-24]. Answers to what is being read wait until
+   * all of it was, and go out in one write: a thousand PINGREQ in one chunk are not a thousand writes.
+   */
   send(packet: Uint8Array): void {
     if (this.packetBytesMax > 0 && packet.length > this.packetBytesMax) return
-    this.transport.write(packet)
+    if (!this.reading) this.transport.write(packet)
+    else if (this.replies) this.replies.push(packet)
+    else this.replies = [packet]
+  }
+
+  flush(): void {
+    const { replies } = this
+    if (!replies) return
+    this.replies = undefined
+    this.transport.write(replies.length === 1 ? replies[0]! : Buffer.concat(replies))
   }
 
   pause(reason: number): void {

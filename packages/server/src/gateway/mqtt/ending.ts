@@ -73,6 +73,7 @@ function close(c: Connection, reason: EndReason): void {
   // What the client still sends is read and dropped, so that the system does not reset the connection before the
   // client has read why it ended.
   c.resume(c.pausedFor)
+  c.flush()
   c.transport.end()
   gateway.closed(c, reason)
 }

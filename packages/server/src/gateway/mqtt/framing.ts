@@ -43,12 +43,18 @@ const requiredFlags = [0, 0, 0, 0, 0, 0, 2, 0, 2, 0, 2, 0, 0, 0, 0, 0]
 export function receive(connection: Connection, chunk: Buffer): void {
   if (connection.state === states.closed) return
   try {
+    if (connection.state === states.awaitingConnect) checkFirstByte(connection, chunk)
     if (connection.state === states.authenticating) hold(connection, chunk, 0)
     else receivePackets(connection, chunk, connection.carry ? completeCarried(connection, chunk) : 0)
   } catch (error) {
     if (error instanceof Violation) endForViolation(connection, error)
     else endForMistake(connection, error)
   }
+}
+
+/** [MQTT-3.1.0-1] The first packet is CONNECT: whoever speaks HTTP or TLS here is told at the first byte. */
+function checkFirstByte({ carry }: Connection, chunk: Buffer): void {
+  if ((carry ?? chunk)[0] !== connect << 4) throw protocolError('the first packet is not CONNECT')
 }
 
 /** A mistake of ours: it ends this connection and no other. */
@@ -99,9 +105,6 @@ function handlePacket(connection: Connection, bytes: Buffer, at: number, size: n
   const end = at + size
   let start = at + 2
   while (bytes[start - 1]! >= 0x80) start++
-  // [MQTT-3.1.0-1] The first packet is CONNECT.
-  if (connection.state !== states.open && type !== connect)
-    throw protocolError('the first packet is not CONNECT')
   if (type === publish) handlePublish(connection, first, bytes, start, end)
   else handleOther(connection, first, new PacketReader(bytes, start, end))
 }

@@ -7,7 +7,7 @@ import { NoticeLimiter, type NoticeSink } from '../notices.ts'
 import type { EndReason } from '../presence.ts'
 import type { GatewaySessions, SessionDirectory } from '../sessions.ts'
 import { Connection, pauses, resets, states, type Transport } from './connection.ts'
-import { endConnection } from './ending.ts'
+import { endConnection, silently } from './ending.ts'
 import { receive } from './framing.ts'
 import { reasons } from './reasons.ts'
 
@@ -46,6 +46,7 @@ export class MqttGateway implements GatewaySessions {
   /** Connections that had more than their share of this turn, and those that wait until the queue is well again. */
   #resting: Connection[] = []
   #congested: Connection[] = []
+  #onEmpty = () => {}
   #turn = 1
   #turnEnds = false
   #reportedAtMs: number
@@ -77,7 +78,7 @@ export class MqttGateway implements GatewaySessions {
   receive(connection: Connection, chunk: Buffer): void {
     this.counters.bytesReceived += chunk.length
     connection.activeAtMs = connection.state === states.closed ? connection.activeAtMs : this.nowMs()
-    receive(connection, chunk)
+    this.#read(connection, chunk)
     this.#share(connection, chunk.length)
   }
 
@@ -86,7 +87,7 @@ export class MqttGateway implements GatewaySessions {
     const held = connection.carry?.subarray(0, connection.carried)
     connection.carry = undefined
     connection.carried = 0
-    if (held) receive(connection, held)
+    if (held) this.#read(connection, held)
     connection.resume(pauses.authentication)
   }
 
@@ -158,16 +159,14 @@ export class MqttGateway implements GatewaySessions {
   /** Takes nothing more in, acknowledges what is on its way, and ends all connections; what is late is given up. */
   async close(timeoutMs: number): Promise<void> {
     for (const connection of this.#connections.values()) connection.pause(pauses.stopping)
-    const late = setTimeout(() => this.collector.stopRetrying(), timeoutMs / 2)
-    const deadline = Promise.withResolvers<void>()
-    const lateClose = setTimeout(deadline.resolve, timeoutMs * 0.8)
-    await Promise.race([this.collector.close(), deadline.promise])
-    clearTimeout(late)
-    for (const connection of [...this.#connections.values()]) endConnection(connection, 'serverStopped')
-    for (let step = 0; step < 10 && this.#connections.size > 0; step++)
-      await new Promise((resolve) => setTimeout(resolve, lingerMs / 20))
+    const giveUp = setTimeout(() => this.collector.stopRetrying(), timeoutMs / 2)
+    await within(this.collector.close(), timeoutMs * 0.8)
+    clearTimeout(giveUp)
+    for (const connection of this.#connections.values()) endConnection(connection, 'serverStopped')
+    const gone = Promise.withResolvers<void>()
+    this.#onEmpty = gone.resolve
+    if (this.#connections.size > 0) await within(gone.promise, Math.min(lingerMs / 2, timeoutMs * 0.1))
     for (const { transport } of this.#connections.values()) transport.destroy()
-    clearTimeout(lateClose)
   }
 
   refused(what: string): void {
@@ -207,6 +206,14 @@ export class MqttGateway implements GatewaySessions {
           endConnection(connection, 'connectionLost', reasons.serverUnavailable)
         }
     }
+  }
+
+  #read(connection: Connection, chunk: Buffer): void {
+    connection.reading = true
+    receive(connection, chunk)
+    connection.reading = false
+    connection.flush()
+    this.#checkReader(connection)
   }
 
   /** One that floods is not read until the others had their turn. */
@@ -285,8 +292,8 @@ export class MqttGateway implements GatewaySessions {
     this.counters.acknowledgedBytes += acks.length
     this.counters.acknowledgedWrites++
     connection.transport.write(acks)
-    if (connection.transport.writableLength > limits.outgoingBytesPerConnectionMax) this.#tooSlow(connection)
-    else connection.resume(pauses.inFlight)
+    connection.resume(pauses.inFlight)
+    this.#checkReader(connection)
   }
 
   /** Its records were not stored and will not be tried again: the client must send them once more. */
@@ -298,10 +305,14 @@ export class MqttGateway implements GatewaySessions {
     endConnection(connection, 'connectionLost', reasons.unspecifiedError)
   }
 
-  #tooSlow(connection: Connection): void {
-    this.refused('slowReader')
-    this.notice(connection, 'closed a connection that does not read its answers', {})
-    endConnection(connection, 'connectionLost', reasons.quotaExceeded)
+  /** Answers that the client does not read are not kept for it without bound. */
+  #checkReader(connection: Connection): void {
+    if (connection.transport.writableLength <= limits.outgoingBytesPerConnectionMax) return
+    if (connection.state !== states.closed) {
+      this.refused('slowReader')
+      this.notice(connection, 'closed a connection that does not read its answers', {})
+    }
+    endConnection(connection, 'connectionLost', silently)
     connection.transport.destroy()
   }
 
@@ -317,5 +328,13 @@ export class MqttGateway implements GatewaySessions {
   #forget(connection: Connection): void {
     if (connection.unsettled || connection.wired) return
     this.#connections.delete(connection.number)
+    if (this.#connections.size === 0) this.#onEmpty()
   }
+}
+
+async function within(promise: Promise<void>, timeoutMs: number): Promise<void> {
+  const { promise: late, resolve } = Promise.withResolvers<void>()
+  const timer = setTimeout(resolve, timeoutMs)
+  await Promise.race([promise, late])
+  clearTimeout(timer)
 }
