@@ -235,7 +235,9 @@ async function startGateway(
         threads: gatewayThreads,
         mqtt: isOn(mqttListener) ? mqttListener : undefined,
         mqtts:
-          isOn(mqttsListener) && certificates ? { ...mqttsListener, certificate: certificates } : undefined,
+          isOn(mqttsListener) && certificates
+            ? { ...mqttsListener, certificate: pairOf(certificates) }
+            : undefined,
         directory,
         producerPort: () => queue.producerPort(),
         clock: sharedClock,
@@ -244,7 +246,7 @@ async function startGateway(
       }),
     (part) => part.close(configuration.stopTimeoutMs / 2),
   )
-  certificates?.onChange(() => void gateways.updateCertificate(certificates).catch(onFailure))
+  certificates?.onChange(() => void gateways.updateCertificate(pairOf(certificates)).catch(onFailure))
   return { directory, ingest, local, gateways }
 }
 
@@ -290,7 +292,7 @@ async function startApi(
   )
   const listenOn = async (name: 'HTTP' | 'HTTPS', address: ListenerAddress | 'off') => {
     if (!isOn(address)) return undefined
-    const tls = name === 'HTTPS' && certificates ? certificateOf(certificates) : undefined
+    const tls = name === 'HTTPS' && certificates ? tlsOf(certificates) : undefined
     return lifecycle.start(
       name,
       () => listen(name, () => listenApi(app, { ...address, tls }), address, local),
@@ -300,8 +302,7 @@ async function startApi(
   const https = await listenOn('HTTPS', configuration.httpsListener)
   const http = await listenOn('HTTP', configuration.httpListener)
   certificates?.onChange(() => {
-    if (https && 'setSecureContext' in https.server)
-      https.server.setSecureContext(certificateOf(certificates))
+    if (https && 'setSecureContext' in https.server) https.server.setSecureContext(tlsOf(certificates))
   })
   const { mqtt, mqtts } = gateways
   ports = {
@@ -348,7 +349,9 @@ async function listen(
 
 const isOn = (address: ListenerAddress | 'off'): address is ListenerAddress => address !== 'off'
 
-const certificateOf = ({ certificatePem, keyPem }: Certificates) => ({ cert: certificatePem, key: keyPem })
+const pairOf = ({ certificatePem, keyPem }: Certificates) => ({ certificatePem, keyPem })
+
+const tlsOf = ({ certificatePem, keyPem }: Certificates) => ({ cert: certificatePem, key: keyPem })
 
 function url(scheme: string, address: ListenerAddress | undefined): string | null {
   return address ? `${scheme}://${formatListener(address)}` : null
