@@ -127,7 +127,7 @@ export class Maintenance {
    */
   async #checkpoint(): Promise<void> {
     await this.#state.lock.run(() => this.#state.writing.run('CHECKPOINT')).catch(() => {})
-    await this.#state.options.failpoint('checkpointed')
+    await this.#state.options.failpoint('rotation: checkpointed')
   }
 
   async #tidy(): Promise<void> {

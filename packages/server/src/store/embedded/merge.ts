@@ -1,5 +1,6 @@
 import { dayMicros } from '../micros.ts'
 import { literal, type ResultColumn } from './duckdb.ts'
+import type { Failpoint } from './files.ts'
 import type { Segment } from './inventory.ts'
 import { type MergePlan, planMerge } from './merge-plan.ts'
 import { combined, filesSql, timestamp } from './points-sql.ts'
@@ -20,11 +21,11 @@ export async function mergeOnce(state: StoreState): Promise<boolean> {
 
 export async function merge(state: StoreState, plan: MergePlan): Promise<void> {
   const { counters, inventories, computing, folders } = state
-  const { failpoint } = state.options
+  const failpoint: Failpoint = (step) => state.options.failpoint(`merge: ${step}`)
   const { kind, late, inputs, run = counters.segment } = plan
   const arrivedMax = Math.max(...inputs.map((segment) => segment.arrivedMax))
   const outputs: Segment[] = []
-  await failpoint('merge planned')
+  await failpoint('planned')
   for (const part of await partsOf(state, inputs)) {
     const origin = { id: counters.segment++, run, kind, late, arrivedMax }
     const relation = mergedSql(inputs, folders.segments, part)
@@ -40,7 +41,7 @@ export async function merge(state: StoreState, plan: MergePlan): Promise<void> {
       inventories.replace({ tables, segments: [...kept, ...outputs] })
     },
   )
-  await failpoint('merge listed')
+  await failpoint('listed')
 }
 
 function mergedSql(inputs: readonly Segment[], folder: string, part: string): string {

@@ -1,4 +1,5 @@
 import { dayMicros } from '../micros.ts'
+import type { Failpoint } from './files.ts'
 import { type Inventory, type PointTable, pointTable, type Segment } from './inventory.ts'
 import { latestOfTable } from './latest-table.ts'
 import { combined } from './points-sql.ts'
@@ -66,7 +67,7 @@ export async function writeSegments(state: StoreState): Promise<void> {
   const tables = rotatedTables(state)
   if (tables.length === 0) return
   const { computing, folders, counters, inventories } = state
-  const { failpoint } = state.options
+  const failpoint: Failpoint = (step) => state.options.failpoint(`rotation: ${step}`)
   await failpoint('tables switched')
   const segments: Segment[] = []
   for (const table of tables.filter(({ rows }) => rows > 0)) {
