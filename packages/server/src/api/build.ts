@@ -92,6 +92,7 @@ async function addApiRoutes(v1: Api, context: ApiContext): Promise<void> {
 /** While it stops, it answers what it has begun, ends what never ends by itself, and refuses the rest. */
 function endWithServer(api: Api, { live }: ApiContext): void {
   let closing = false
+  api.decorate('endLiveFeeds', () => live.endAll())
   api.addHook('preClose', async () => {
     closing = true
     live.close()

@@ -13,6 +13,10 @@ export type Api = FastifyInstance<
 >
 
 declare module 'fastify' {
+  interface FastifyInstance {
+    /** Ends the answers that never end by themselves. */
+    endLiveFeeds(): void
+  }
   interface FastifyRequest {
     /** Who asks; set for all routes but those that say they are open. */
     actor: Actor

@@ -1,4 +1,4 @@
-import { createServer, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { FastifyInstance } from 'fastify'
@@ -16,7 +16,10 @@ export interface ApiListener {
   readonly server: Server | TlsServer
   readonly host: string
   readonly port: number
-  /** Takes no more connections, waits for the answers that are on their way, and closes idle connections. */
+  /**
+   * Takes no more connections, ends the live feeds and waits for the answers that are on their way. Connections that
+   * have become something else (WebSocket) are the business of whoever took them.
+   */
   close(): Promise<void>
 }
 
@@ -38,12 +41,38 @@ const badRequest = JSON.stringify({
   },
 })
 
+/** Counts the requests that wait for their answer. */
+class OpenRequests {
+  readonly #app: FastifyInstance
+  #open = 0
+  #whenAnswered: (() => void)[] = []
+
+  constructor(app: FastifyInstance) {
+    this.#app = app
+  }
+
+  readonly handle = (request: IncomingMessage, response: ServerResponse): void => {
+    this.#open++
+    response.once('close', () => {
+      this.#open--
+      if (this.#open > 0) return
+      for (const resolve of this.#whenAnswered.splice(0)) resolve()
+    })
+    this.#app.routing(request, response)
+  }
+
+  async answered(): Promise<void> {
+    if (this.#open > 0) await new Promise<void>((resolve) => this.#whenAnswered.push(resolve))
+  }
+}
+
 /** Puts the API behind a listener. Rejects as `server.listen` does. */
 export async function listenApi(app: FastifyInstance, options: ListenOptions): Promise<ApiListener> {
   const { host, port, tls } = options
+  const requests = new OpenRequests(app)
   const server = tls
-    ? createTlsServer({ ...timeouts, ...tls, minVersion: 'TLSv1.2' }, app.routing)
-    : createServer(timeouts, app.routing)
+    ? createTlsServer({ ...timeouts, ...tls, minVersion: 'TLSv1.2' }, requests.handle)
+    : createServer(timeouts, requests.handle)
   server.on('clientError', (_error, socket) => {
     if (!socket.writable) return
     const head = 'HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\nconnection: close\r\n'
@@ -56,10 +85,11 @@ export async function listenApi(app: FastifyInstance, options: ListenOptions): P
       resolve()
     })
   })
-  const close = () =>
-    new Promise<void>((resolve) => {
-      server.close(() => resolve())
-      server.closeIdleConnections()
-    })
+  const close = async () => {
+    server.close()
+    app.endLiveFeeds()
+    await requests.answered()
+    server.closeIdleConnections()
+  }
   return { server, host, port: (server.address() as AddressInfo).port, close }
 }

@@ -26,7 +26,7 @@ export interface NumberedEvent {
 export interface Listener {
   /** Takes the event, or answers false: then the listener gets nothing more until it has called `resume`. */
   receive(event: NumberedEvent): boolean
-  /** The feed is closed. */
+  /** There will be nothing more; `stop` is still to be called. */
   end(): void
 }
 
@@ -38,7 +38,7 @@ export interface Subscription {
 
 export interface LiveFeedOptions {
   readonly clock: Clock
-  /** Tells this run from others, so that a cursor of another run is known to be one. */
+  /** Tells this server from others; with the time of its opening it tells this feed from all others. */
   readonly boot: string
   /** Called when other events are wanted than before; what is not wanted need not be published. */
   readonly onInterest?: (interest: Interest) => void
@@ -70,7 +70,7 @@ export class LiveFeed {
   #last = 0
 
   constructor({ clock, boot, onInterest }: LiveFeedOptions) {
-    this.#boot = boot
+    this.#boot = `${boot}.${clock.nowMicros().toString(36)}`
     this.#interests = new Interests(clock, onInterest)
   }
 
@@ -125,8 +125,13 @@ export class LiveFeed {
     }
   }
 
-  close(): void {
+  /** Ends all listeners; they may come back. */
+  endAll(): void {
     for (const { listener } of [...this.#subscribers]) listener.end()
+  }
+
+  close(): void {
+    this.endAll()
     this.#subscribers.clear()
     this.#interests.close()
   }
@@ -148,7 +153,7 @@ export class LiveFeed {
 
   /** Undefined for a cursor of another run, or none at all. */
   #sequenceOf(cursor: string): number | undefined {
-    const match = /^([0-9A-Za-z]+)-(\d{1,15})$/.exec(cursor)
+    const match = /^([0-9A-Za-z.]+)-(\d{1,15})$/.exec(cursor)
     const sequence = Number(match?.[2])
     return match?.[1] === this.#boot && sequence <= this.#last ? sequence : undefined
   }

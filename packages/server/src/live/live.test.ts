@@ -80,11 +80,11 @@ describe('the live feed', () => {
   it('tells of a gap when the cursor is of another run, nonsense, or too old', () => {
     const { feed } = setUp()
     const stayed = listen(feed)
-    for (const cursor of ['other-1', 'nonsense', 'boot-99', ''])
+    for (const cursor of ['other-1', 'nonsense', 'boot.0-99', ''])
       assert.deepEqual(listen(feed, {}, cursor).types(), ['gap'], cursor)
     for (let n = 0; n < limits.liveEventsKept + 1; n++) feed.publish(points(n + 1))
-    assert.deepEqual(listen(feed, {}, 'boot-0').types(), ['gap'])
-    assert.equal(listen(feed, {}, 'boot-2').events.length, limits.liveEventsKept - 1)
+    assert.deepEqual(listen(feed, {}, 'boot.0-0').types(), ['gap'])
+    assert.equal(listen(feed, {}, 'boot.0-2').events.length, limits.liveEventsKept - 1)
     assert.equal(stayed.events.length, limits.liveEventsKept + 1)
   })
 
@@ -104,14 +104,14 @@ describe('the live feed', () => {
   it('publishes nothing that nobody wants, and says whose events are wanted', () => {
     const { feed, interests, pass } = setUp()
     feed.publish(points(1))
-    const one = listen(feed, { deviceUids: new Set([1]) }, 'boot-0')
+    const one = listen(feed, { deviceUids: new Set([1]) }, 'boot.0-0')
     assert.deepEqual(one.types(), ['gap'])
     const all = listen(feed)
     all.stop()
     one.stop()
     pass(limits.liveResumeSeconds)
     assert.deepEqual(interests, [new Set([1]), 'all', new Set()])
-    const back = listen(feed, { deviceUids: new Set([1]) }, 'boot-0')
+    const back = listen(feed, { deviceUids: new Set([1]) }, 'boot.0-0')
     assert.deepEqual(back.types(), ['gap'])
   })
 
@@ -126,7 +126,7 @@ describe('the live feed', () => {
     slow.state.ready = true
     slow.resume()
     assert.deepEqual(slow.types(), ['points', 'gap'])
-    assert.equal(slow.events[1]!.cursor, 'boot-3')
+    assert.equal(slow.events[1]!.cursor, 'boot.0-3')
     feed.publish(points(4))
     assert.deepEqual(slow.types(), ['points', 'gap', 'points'])
   })
@@ -137,7 +137,7 @@ describe('the live feed', () => {
     feed.publish(points(1))
     feed.publishGap()
     assert.deepEqual(listener.types(), ['points', 'gap'])
-    assert.deepEqual(listen(feed, {}, 'boot-0').types(), ['gap'])
+    assert.deepEqual(listen(feed, {}, 'boot.0-0').types(), ['gap'])
   })
 
   it('has a limit of listeners, and ends them when it closes', () => {

@@ -76,7 +76,7 @@ describe('the live feed over SSE', () => {
     await feed.until(/: open\n\n/)
     publish(uid, 'one')
     const text = await feed.until(/data: .*\n\n/)
-    assert.match(text, /^id: test-\d+\ndata: \{.*\}\n\n$/)
+    assert.match(text, /^id: test\.\w+-\d+\ndata: \{.*\}\n\n$/)
     assert.equal(eventsIn(text)[0]!.type, 'points')
   })
 
@@ -207,11 +207,43 @@ describe('the API when it stops', () => {
     const url = `http://127.0.0.1:${at.port}/api/v1/live`
     const response = await fetch(url, { headers: bearer(adminKey) })
     const text = response.text()
-    const closed = stopping.app.close()
-    assert.equal(await text, ': open\n\n')
-    await closed
     await at.close()
+    assert.equal(await text, ': open\n\n')
     await assert.rejects(fetch(url))
-    await stopping.registry.close()
+    await stopping.close()
+  })
+
+  it('waits for the answers that are on their way, on connections that stay open', async () => {
+    const { promise: asked, resolve: ask } = Promise.withResolvers<void>()
+    const { promise: answer, resolve: answerNow } = Promise.withResolvers<void>()
+    const slow = await createApiFixture({
+      readiness: async () => {
+        ask()
+        await answer
+        return []
+      },
+    })
+    const at = await listenApi(slow.app, { host: '127.0.0.1', port: 0 })
+    const idle = connect(at.port, '127.0.0.1')
+    await new Promise((resolve) => idle.once('connect', resolve))
+    const answered = fetch(`http://127.0.0.1:${at.port}/readyz`)
+    await asked
+    const closed = at.close()
+    answerNow()
+    assert.equal((await answered).status, 200)
+    await closed
+    idle.destroy()
+    await slow.close()
+  })
+
+  it('refuses what still comes when it is closed itself', async () => {
+    const closing = await createApiFixture()
+    const at = await listenApi(closing.app, { host: '127.0.0.1', port: 0 })
+    await closing.app.close()
+    const response = await fetch(`http://127.0.0.1:${at.port}/healthz`)
+    assert.equal(response.status, 503)
+    assert.equal(((await response.json()) as { error: { code: string } }).error.code, 'shuttingDown')
+    await at.close()
+    await closing.registry.close()
   })
 })

@@ -136,6 +136,27 @@ describe('console sessions over REST', () => {
     assert.equal(json.statusCode, 200)
   })
 
+  it('use a secure cookie of their own over TLS, also behind a proxy that is trusted', async () => {
+    const behind = await createApiFixture({ trustedProxies: ['127.0.0.1'] })
+    const forwarded = { 'x-forwarded-proto': 'https', 'x-forwarded-for': '192.0.2.7' }
+    const request = {
+      method: 'POST',
+      url: '/api/v1/session',
+      payload: { key: adminKey },
+      headers: forwarded,
+    } as const
+    const secure = await behind.app.inject(request)
+    assert.match(
+      String(secure.headers['set-cookie']),
+      /^drover-secure-[0-9a-f]{8}=.*; HttpOnly; Secure; SameSite=Strict$/,
+    )
+    const { items } = await behind.api.ok('GET', '/audit')
+    assert.equal(items[0].address, '192.0.2.7')
+    const untrusted = await fixture.app.inject(request)
+    assert.doesNotMatch(String(untrusted.headers['set-cookie']), /Secure/)
+    await behind.close()
+  })
+
   it('cannot be had by trying: the address has to wait', async () => {
     for (let n = 0; n < limits.failedSignInsPerMinuteMax; n++)
       assert.equal((await signIn('wrong')).json().error.code, 'badCredentials')
