@@ -12,11 +12,10 @@ const root = resolve(import.meta.dirname, '..')
 const dataDirectory = join(root, 'data', 'demo')
 const command = join(root, 'packages', 'cli', 'bin', 'drover.js')
 const fleet = ['--devices', '20', '--interval', '5s', '--backfill', '3']
-/** Of pino: 40 is a warning. */
-const shownLevelMin = 40
+const shownLevels = ['warn', 'error', 'fatal']
 
 interface LogLine {
-  readonly level: number
+  readonly level: string
   readonly msg: string
   readonly http?: string
   readonly data?: string
@@ -44,7 +43,7 @@ function ready(server: ChildProcess): Promise<Address | undefined> {
       if (line === undefined) console.log(text)
       else if (line.msg === 'ready')
         resolve({ url: line.http!, keyFile: join(line.data ?? dataDirectory, 'admin-key') })
-      else if (line.level >= shownLevelMin) console.log(line.msg)
+      else if (shownLevels.includes(line.level)) console.log(line.msg)
     })
   })
 }

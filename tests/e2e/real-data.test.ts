@@ -115,7 +115,7 @@ function expectStation(expectation: Expectation, header: readonly string[], rows
   for (const row of rows) {
     const timeMs = stationTime(row)
     for (const [column, metric] of header.entries()) {
-      const cell = row[column]!
+      const cell = row[column]!.trim()
       if (stationKeyColumns.includes(metric) || cell === 'NA' || cell === '') continue
       const value: Value = metric === 'wd' ? cell : Number(cell)
       expectation.set(row.at(-1)!, metric, timeMs, value)

@@ -1,10 +1,11 @@
-import { execFile } from 'node:child_process'
+import { PassThrough } from 'node:stream'
+import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
+import { main } from '../../packages/cli/src/main.ts'
 import type { TestServer } from './server.ts'
 
-/** The script behind `drover`. */
+/** The script behind `drover`, for tests that need it in a process of its own. */
 export const command = fileURLToPath(new URL('../../packages/cli/bin/drover.js', import.meta.url))
-const outputBytesMax = 64 * 1024 * 1024
 
 export interface CommandResult {
   readonly code: number
@@ -12,16 +13,16 @@ export interface CommandResult {
   readonly stderr: string
 }
 
-/** Runs `drover ARGS` in a process of its own, against the server if one is given. */
-export function drover(args: readonly string[], server?: TestServer): Promise<CommandResult> {
+/** Runs `drover ARGS` in this process, which is a second faster, against the server if one is given. */
+export async function drover(args: readonly string[], server?: TestServer): Promise<CommandResult> {
   const access = server ? ['--url', server.http, '--key', server.adminKey] : []
-  return new Promise((resolve) => {
-    const options = { maxBuffer: outputBytesMax, env: { ...process.env, NODE_TEST_CONTEXT: undefined } }
-    execFile(process.execPath, [command, ...args, ...access], options, (error, stdout, stderr) => {
-      const code = error === null ? 0 : typeof error.code === 'number' ? error.code : -1
-      resolve({ code, stdout, stderr })
-    })
-  })
+  const [stdout, stderr] = [new PassThrough(), new PassThrough()]
+  const printed = Promise.all([text(stdout), text(stderr)])
+  const code = await main([...args, ...access], {}, { env: {}, stdout, stderr })
+  stdout.end()
+  stderr.end()
+  const [output, errors] = await printed
+  return { code, stdout: output, stderr: errors }
 }
 
 /** The same with `--json`: what it printed. Throws when it failed. */
