@@ -1,5 +1,5 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
-import { fromSqlite, LogError } from './errors.ts'
+import { fromSqlite, isLogError, LogError } from './errors.ts'
 import { openFile, readNextPosition } from './file.ts'
 import { Lineage, type StoredPosition } from './lineage.ts'
 import { type LogEntry, LogReader } from './reader.ts'
@@ -202,12 +202,16 @@ export class Log {
   maintain(thorough = false): boolean {
     if (this.#wal.isDue) this.#wal.checkpoint()
     if (this.#trimIsDue(thorough)) return this.#trim(thorough)
-    return this.#mayShrink && thorough && this.#shrink()
+    return thorough && (this.#mayShrink || this.#reserve.isReached) && this.#shrink()
   }
 
+  /** Saves what consumers have committed, if that is possible, and closes the file. */
   close(): void {
     try {
       while (this.maintain(true));
+    } catch (error) {
+      // A full disk: what is not saved or deleted now will be after the next start.
+      if (!isLogError(error)) throw error
     } finally {
       this.#db.close()
     }
@@ -238,7 +242,7 @@ export class Log {
       this.#trimTransaction(position)
     } catch (error) {
       // With no space left for the WAL to grow, a checkpoint lets it be written from its start again.
-      if (!(error instanceof LogError && error.code === 'diskReserve')) throw error
+      if (!isLogError(error, 'diskReserve')) throw error
       this.#wal.checkpoint()
       this.#trimTransaction(position)
     }
@@ -285,15 +289,30 @@ export class Log {
     }
   }
 
-  /** Gives some of the file's free pages back to the disk; answers whether there are more. */
+  /**
+   * Gives some of the file's free pages back to the disk; answers whether there are more. Some are kept for what is appended
+   * next, but none while the disk is so full that nothing is appended.
+   */
   #shrink(): boolean {
-    const free = Number(this.#db.prepare('PRAGMA freelist_count').get()!.freelist_count)
-    const pages = Number(this.#db.prepare('PRAGMA page_count').get()!.page_count)
-    this.#mayShrink = free > freePagesKept && free * 2 > pages
-    if (!this.#mayShrink) return false
-    this.#db.exec(`PRAGMA incremental_vacuum(${freePagesStep})`)
+    const { isReached } = this.#reserve
+    const free = this.#pragma('freelist_count')
+    this.#mayShrink = isReached ? free > 0 : free > freePagesKept && free * 2 > this.#pragma('page_count')
+    if (this.#mayShrink) this.#vacuum()
+    else if (isReached) this.#wal.truncate()
+    return this.#mayShrink
+  }
+
+  #vacuum(): void {
+    try {
+      this.#db.exec(`PRAGMA incremental_vacuum(${freePagesStep})`)
+    } catch (error) {
+      throw fromSqlite(error)
+    }
     this.#wal.grew(freePagesStep * 32 + transactionBytes)
-    return true
+  }
+
+  #pragma(name: 'freelist_count' | 'page_count'): number {
+    return Number(this.#db.prepare(`PRAGMA ${name}`).get()![name])
   }
 
   #transaction(body: () => void): void {

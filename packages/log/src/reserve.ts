@@ -12,11 +12,17 @@ export class DiskReserve {
   readonly #freeBytes: (directory: string) => number
   #bytes = checkBytes
   #appends = 0
+  #isReached = false
 
   constructor(directory: string, reserveBytes: number, freeBytes = freeBytesOf) {
     this.#directory = directory
     this.#reserveBytes = reserveBytes
     this.#freeBytes = freeBytes
+  }
+
+  /** Whether the last append was refused. */
+  get isReached(): boolean {
+    return this.#isReached
   }
 
   /** Called before `bytes` are appended. Throws `diskReserve`. */
@@ -25,7 +31,8 @@ export class DiskReserve {
     this.#appends++
     if (this.#bytes < checkBytes && this.#appends < checkAppends) return
     const freeBytes = this.#freeBytes(this.#directory)
-    if (freeBytes < this.#reserveBytes) {
+    this.#isReached = freeBytes < this.#reserveBytes
+    if (this.#isReached) {
       // Whoever appends next finds out whether there is space again.
       this.#bytes = checkBytes
       throw new LogError('diskReserve', `Only ${freeBytes} bytes are left on the disk`, {

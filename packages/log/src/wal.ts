@@ -12,12 +12,14 @@ const waitTimeoutMs = 20
 /** The write-ahead log of the file: how large it has become, and when it is copied into the file. */
 export class Wal {
   readonly #db: DatabaseSync
+  readonly #file: string
   #bytes: number
   #waitAtBytes = waitAtBytes
 
   constructor(db: DatabaseSync, directory: string) {
     this.#db = db
-    this.#bytes = statSync(walFile(directory), { throwIfNoEntry: false })?.size ?? 0
+    this.#file = walFile(directory)
+    this.#bytes = this.#fileBytes
   }
 
   /** A transaction has written about so many bytes. */
@@ -46,5 +48,20 @@ export class Wal {
     } finally {
       if (wait) this.#db.exec(`PRAGMA busy_timeout = ${lockTimeoutMs}`)
     }
+  }
+
+  /** Copies the WAL into the file and gives its space back to the disk, unless a reader is in the way. */
+  truncate(): void {
+    if (this.#fileBytes === 0) return
+    try {
+      this.#db.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+    } catch (error) {
+      throw fromSqlite(error)
+    }
+    this.#bytes = this.#fileBytes
+  }
+
+  get #fileBytes(): number {
+    return statSync(this.#file, { throwIfNoEntry: false })?.size ?? 0
   }
 }

@@ -4,7 +4,7 @@ import { DroverError } from '@drover/protocol'
 import { lastReceivedAt, type SealedBatch } from './batch.ts'
 import { toDroverError } from './embedded-errors.ts'
 import { HandOff } from './embedded-handoff.ts'
-import { type ConsumerPortMessage, crossed, type ProducerMessage } from './embedded-wire.ts'
+import { type ConsumerPortMessage, crossed, type Ending, type ProducerMessage } from './embedded-wire.ts'
 import type { QueueStatus } from './queue.ts'
 
 export interface LogServiceOptions {
@@ -125,7 +125,9 @@ export class LogService {
     clearImmediate(this.#turn)
     clearTimeout(this.#tidying)
     for (const { port } of [...this.#producers, ...this.#handOffs]) {
-      port.postMessage({ ending: true })
+      port.postMessage({ ending: true } satisfies Ending)
+      // What has come meanwhile is not looked at.
+      port.removeAllListeners('message')
       port.close()
     }
     for (const port of this.#consumerPorts) port.close()
@@ -178,6 +180,8 @@ export class LogService {
       const first = this.#log.append(accepted < batches.length ? batches.slice(0, accepted) : batches)
       return { first, accepted, error }
     } catch (failure) {
+      // On a full disk, what the log itself takes of it may be given back.
+      if (isLogError(failure, 'diskReserve')) this.#tidyAfter(tidyDelayMs)
       return { first: 0, accepted: 0, error: toDroverError(failure) }
     }
   }
@@ -201,11 +205,14 @@ export class LogService {
 
   #committed(): void {
     this.#turn ??= setImmediate(() => this.#takeTurn())
-    this.#tidying ??= setTimeout(() => this.#tidy(), tidyDelayMs)
+    this.#tidyAfter(tidyDelayMs)
   }
 
-  #tidy(): void {
-    this.#tidying = this.#maintain(true) ? setTimeout(() => this.#tidy(), 0) : undefined
+  #tidyAfter(delayMs: number): void {
+    this.#tidying ??= setTimeout(() => {
+      this.#tidying = undefined
+      if (this.#maintain(true)) this.#tidyAfter(0)
+    }, delayMs)
   }
 
   #maintain(thorough: boolean): boolean {
@@ -214,8 +221,7 @@ export class LogService {
     } catch (error) {
       if (!isLogError(error)) throw error
       // The disk is full or the file is locked: appends say so to those who send.
-      clearTimeout(this.#tidying)
-      this.#tidying = setTimeout(() => this.#tidy(), tidyRetryMs)
+      this.#tidyAfter(tidyRetryMs)
       return false
     }
   }
