@@ -25,7 +25,7 @@ export function handleConnect(connection: Connection, reader: PacketReader): voi
   void open(connection, packet)
 }
 
-/** What is legal in MQTT and not on offer here (docs/decisions/0003). */
+/** What is legal in MQTT and not on offer here (docs/decisions/0008). */
 function checkOffer({ version, will, properties }: ConnectPacket): void {
   // [MQTT-4.12.0-1] An authentication method that the server does not have.
   if (properties.authenticationMethod !== undefined)

@@ -4,7 +4,7 @@ import { malformed } from './reasons.ts'
 /**
  * Reads the fields of one packet, between `at` and `end`. Anything that does not fit is a malformed packet.
  * mqtt-packet is not used for this direction: it lets invalid UTF-8, repeated properties, fields that reach past the
- * packet and trailing bytes pass, and tells errors apart by text only (docs/decisions/0003).
+ * packet and trailing bytes pass, and tells errors apart by text only (docs/decisions/0008).
  */
 export class PacketReader {
   readonly bytes: Buffer

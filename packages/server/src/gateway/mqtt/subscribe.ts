@@ -8,7 +8,7 @@ const allowed: Allowed = new Set(['subscriptionIdentifier'])
 /** SUBACK of 3.1.1: failure. */
 const failure = 0x80
 
-/** SUBSCRIBE: this version has no subscriptions; every filter is answered with a failure (docs/decisions/0003). */
+/** SUBSCRIBE: this version has no subscriptions; every filter is answered with a failure (docs/decisions/0008). */
 export function handleSubscribe(connection: Connection, reader: PacketReader): void {
   const packetId = reader.uint16()
   if (packetId === 0) throw protocolError('the packet identifier is 0')
