@@ -37,7 +37,7 @@ const at = (path: string) => `(^|/)packages/${path}`
 const server = (path: string) => at(`server/src/${path}`)
 
 /** Tests may reach further: into doubles, contracts, and what only development needs. */
-const tests = '[.](test|contract)[.][a-z.]*tsx?$|(^|/)testing/|(^|/)test-kit[.]ts$'
+const tests = '[.](test|contract|faults)[.][a-z.]*tsx?$|(^|/)testing/|(^|/)test-kit[.]ts$'
 
 const seams = '(queue|store|registry|blobs)'
 const features =
@@ -49,6 +49,9 @@ const offered = '(gateway/(identity|presence|ingest)|processing/profiles)[.]ts$'
 
 /** Files that are one implementation of an interface. */
 const drivers = `${seams}/(memory|embedded|sqlite|duckdb|disk|kafka|rabbitmq|timescale|postgres|cassandra|s3)[./-]`
+
+/** The files directly under src put the parts together; each folder is a part. */
+const root = server('(?!config)[a-z-]+[.]ts$')
 
 const rule = (
   name: string,
@@ -169,7 +172,7 @@ const rooms = [
   rule(
     'only-main-and-threads-name-drivers',
     'Which engine runs is decided in one place.',
-    { path: server(''), pathNot: `${server(`(main[.]ts$|main/|threads/|${seams}/)`)}|${tests}` },
+    { path: server(''), pathNot: `${root}|${server(`(threads|${seams})/`)}|${tests}` },
     { path: server(drivers) },
   ),
   rule(
@@ -177,7 +180,7 @@ const rooms = [
     'A thread is the business of the composition root and of the host that speaks for it.',
     {
       path: server(''),
-      pathNot: `${server(`(main[.]ts$|main/|threads/|queue/embedded|${seams}/.*host)`)}|${tests}`,
+      pathNot: `${root}|${server('(threads/|queue/embedded)')}|${tests}`,
     },
     { path: server('threads/'), pathNot: 'threads/rpc[.]ts$' },
   ),
