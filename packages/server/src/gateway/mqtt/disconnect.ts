@@ -1,5 +1,4 @@
 import { limits } from '@drover/protocol'
-import { generate } from 'mqtt-packet'
 import type { Connection } from './connection.ts'
 import { endConnection } from './ending.ts'
 import { type Allowed, readProperties } from './properties.ts'
@@ -26,10 +25,4 @@ function changeExpiry(connection: Connection, seconds: number): void {
   if (connection.expirySeconds === 0 && seconds > 0)
     throw protocolError('the session expiry interval was 0 in CONNECT')
   connection.expirySeconds = Math.min(seconds, limits.sessionExpirySecondsMax)
-}
-
-/** A DISCONNECT from the server (5.0 only; in 3.1.1 the server just closes). */
-export function disconnectPacket(reasonCode: number, reasonString: string | undefined): Buffer {
-  const properties = reasonString === undefined ? undefined : { reasonString }
-  return generate({ cmd: 'disconnect', reasonCode, properties }, { protocolVersion: 5 })
 }

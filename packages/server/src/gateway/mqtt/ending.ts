@@ -1,7 +1,7 @@
+import { generate } from 'mqtt-packet'
 import type { EndReason } from '../presence.ts'
 import { refusal, refusalOfViolation } from './connack.ts'
 import { type Connection, states } from './connection.ts'
-import { disconnectPacket } from './disconnect.ts'
 import { reasons, type Violation } from './reasons.ts'
 
 /** What the client is told when its connection ends, if it is told. */
@@ -48,6 +48,12 @@ export function endForViolation(connection: Connection, violation: Violation): v
 function farewell(c: Connection, code: number, text: string | undefined): Buffer | undefined {
   if (c.version !== 5) return undefined
   return withinPacketMax(c, disconnectPacket(code, text)) ?? disconnectPacket(code, undefined)
+}
+
+/** A DISCONNECT from the server (5.0 only; in 3.1.1 the server just closes). */
+function disconnectPacket(reasonCode: number, reasonString: string | undefined): Buffer {
+  const properties = reasonString === undefined ? undefined : { reasonString }
+  return generate({ cmd: 'disconnect', reasonCode, properties }, { protocolVersion: 5 })
 }
 
 function rejection(
