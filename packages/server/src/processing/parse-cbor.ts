@@ -29,6 +29,9 @@ export function parseCbor(bytes: Uint8Array): Parsed {
 }
 
 const options: DecodeOptions = {
+  allowIndefinite: true,
+  allowBigInt: true,
+  allowUndefined: true,
   useMaps: true,
   coerceUndefinedToNull: true,
   rejectDuplicateMapKeys: true,

@@ -124,6 +124,16 @@ export class TestBench {
     this.#devicesMax = options.devicesMax
   }
 
+  static async open(options: BenchOptions = {}): Promise<TestBench> {
+    const bench = new TestBench(options)
+    await bench.start()
+    return bench
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+  }
+
   get processing(): Processing {
     return this.#processing!
   }
@@ -149,7 +159,6 @@ export class TestBench {
 
   /** Appends the messages as one batch, and resolves when they are stored. */
   async send(...messages: readonly TestMessage[]): Promise<void> {
-    if (!this.#processing) await this.start()
     await this.queue.append(this.sender.batch(messages))
     await this.stored()
   }
