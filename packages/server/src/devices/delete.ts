@@ -21,14 +21,16 @@ export async function deleteDevice(context: DeviceContext, actor: Actor, id: str
   await removePoints(context, uid)
 }
 
+type RemovalContext = Pick<DeviceContext, 'registry' | 'storage'>
+
 /** Nobody reaches points of a device that the registry does not know; this has the store remove them. */
-async function removePoints({ registry, storage }: DeviceContext, uid: number): Promise<void> {
+async function removePoints({ registry, storage }: RemovalContext, uid: number): Promise<void> {
   await storage.devicesChanged([uid])
   await storage.deleteDevice(uid)
   await registry.devices.deletionDone(uid)
 }
 
 /** Finishes deletions that a crash cut short. Called once at the start. */
-export async function resumeDeletions(context: DeviceContext): Promise<void> {
+export async function resumeDeletions(context: RemovalContext): Promise<void> {
   for (const uid of await context.registry.devices.pendingDeletions()) await removePoints(context, uid)
 }

@@ -46,6 +46,10 @@ describe('the OpenAPI document', () => {
       const isStream = path === '/api/v1/live'
       assert.ok(isStream || 'default' in operation.responses!, `${method} ${path} says nothing of errors`)
     }
+    const bodies = (path: string) => Object.keys(paths[`/api/v1${path}`].post.requestBody.content)
+    assert.ok(bodies('/ingest/telemetry').includes('application/senml+cbor'))
+    assert.ok(bodies('/imports/devices').includes('text/csv'))
+    assert.ok('text/event-stream' in paths['/api/v1/live'].get.responses['200'].content)
     assert.ok(components.schemas.Device && components.schemas.Error)
     const { schema } = paths['/api/v1/devices/{id}'].get.responses['200'].content['application/json']
     assert.equal(schema.$ref, '#/components/schemas/Device')

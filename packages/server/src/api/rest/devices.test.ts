@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import { limits } from '@drover/protocol'
+import { DroverError, limits } from '@drover/protocol'
+import { resumeDeletions } from '../../devices/delete.ts'
 import { type ApiFixture, createApiFixture } from '../testing/api-fixture.ts'
 
 let fixture: ApiFixture
@@ -122,6 +123,22 @@ describe('devices over REST', () => {
     assert.ok(again.uid > uid)
     assert.deepEqual((await api.ok('GET', '/devices/gone/telemetry?metric=t')).points, [])
     assert.deepEqual((await api.ok('GET', '/devices/gone/latest')).metrics, {})
+  })
+
+  it('are gone also when the store does not answer; their data follows at the next start', async () => {
+    const { promise: refused, reject } = Promise.withResolvers<void>()
+    reject(new DroverError('storeUnavailable', { reason: 'it restarts' }))
+    const deleted: number[] = []
+    const storage = { ...fixture.context.storage, deleteDevice: () => refused }
+    const other = await createApiFixture({ storage })
+    const { uid } = await other.addDevice('gone')
+    await other.api.fails('storeUnavailable', 'DELETE', '/devices/gone')
+    await other.api.fails('notFound', 'GET', '/devices/gone')
+    const deleteDevice = async (uid: number) => void deleted.push(uid)
+    await resumeDeletions({ ...other.context, storage: { ...storage, deleteDevice } })
+    assert.deepEqual(deleted, [uid])
+    assert.deepEqual(await other.registry.devices.pendingDeletions(), [])
+    await other.close()
   })
 
   it('say whether they are online', async () => {
