@@ -1,152 +1,87 @@
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
-import { after, before, describe, it } from 'node:test'
-import { promisify } from 'node:util'
-import type { Browser, Page } from 'playwright-core'
-import { startServer, type TestServer } from '../support/server.ts'
+import { after, afterEach, before, describe, it } from 'node:test'
+import type { Page } from 'playwright-core'
+import { startServer } from '../support/server.ts'
 import { eventually } from '../support/wait.ts'
-import { openBrowser, picture, signIn, type Visit, visit } from './browser.ts'
+import { type Desk, openDesk } from './browser.ts'
 
-const run = promisify(execFile)
-const day = 86_400_000
+const minute = 60_000
+const day = 24 * 60 * minute
 
-let server: TestServer
-let browser: Browser
-let person: Visit
+let desk: Desk
 let page: Page
 
 before(async () => {
-  ;[server, browser] = await Promise.all([startServer(), openBrowser()])
-  person = await visit(browser, server.http)
-  page = person.page
+  desk = await openDesk()
+  page = desk.page
+  await desk.signIn()
+  await desk.server.client.profiles.create({
+    id: 'thermometer',
+    metrics: { temperature: { type: 'number', unit: 'Cel', min: -40, max: 85, ratePerSecondMax: 5 } },
+    unknownMetrics: 'quarantine',
+  })
 })
-after(async () => {
-  await browser?.close()
-  await server?.remove()
-})
+after(() => desk?.close())
+afterEach(() => assert.deepEqual(desk.complaints, []))
 
-const heading = (name: string) => page.getByRole('heading', { name, level: 1 })
-
-/** The text of a block that can be copied. */
-async function textOf(label: string): Promise<string> {
-  return (await page.getByLabel(label, { exact: true }).textContent()) ?? ''
+interface Value {
+  readonly ts: number
+  readonly values: Readonly<Record<string, number>>
 }
 
-/** Sends as a device does, over HTTP. */
-async function send(token: string, payload: unknown): Promise<void> {
-  const response = await fetch(`${server.http}/api/v1/ingest/telemetry`, {
-    method: 'POST',
-    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-    body: JSON.stringify(payload),
+const messageValuesMax = 4_000
+
+/** A new device that has sent these values; answers with its token once they can be read. */
+async function deviceWith(id: string, values: readonly Value[], profile = 'default'): Promise<string> {
+  const { token } = await desk.server.client.devices.create({ id, profile })
+  for (let start = 0; start < values.length; start += messageValuesMax)
+    await desk.send(token, values.slice(start, start + messageValuesMax))
+  const newest = values.at(-1)
+  await eventually(async () => {
+    const { metrics } = await desk.server.client.devices.latest(id)
+    return newest === undefined || Object.values(metrics).some(({ time }) => Date.parse(time) === newest.ts)
   })
-  assert.equal(response.status, 202, await response.text())
+  return token
 }
 
-describe('the console', { concurrency: false }, () => {
-  it('asks for the key, says where it is, and refuses a wrong one', async () => {
-    await page.goto('/devices?q=boiler')
-    await page.getByText('cat data/admin-key').waitFor()
-    await picture(page, 'sign-in')
-    await page.getByLabel('Administrator key').fill('wrong')
-    await page.keyboard.press('Enter')
-    await page.getByText('not the administrator key of this server').waitFor()
-    await picture(page, 'sign-in-wrong')
+/** A value a minute for thirty days. */
+function month(): Value[] {
+  const now = Date.now()
+  return Array.from({ length: 30 * 24 * 60 }, (_, index) => {
+    const ts = now - 30 * day + (index + 1) * minute
+    return { ts, values: { pressure: 3 + Math.sin(ts / day) } }
   })
+}
 
-  it('lets the right key in, to the page that was asked for', async () => {
-    await signIn(page, server.adminKey)
-    await heading('Devices').waitFor()
-    assert.equal(new URL(page.url()).search, '?q=boiler')
-  })
+/** A value a second, ending now. */
+function seconds(metric: string, values: readonly number[]): Value[] {
+  const now = Date.now()
+  return values.map((value, index) => ({
+    ts: now - (values.length - index) * 1_000,
+    values: { [metric]: value },
+  }))
+}
 
-  it('says what to do when there is nothing yet', async () => {
-    await page.goto('/')
-    await page.getByRole('heading', { name: 'Add your first device' }).waitFor()
-    await picture(page, 'empty-devices')
-    await page.getByRole('link', { name: 'Quarantine' }).click()
-    await page.getByRole('heading', { name: 'Nothing in quarantine' }).waitFor()
-    await picture(page, 'empty-quarantine')
-  })
-
-  it('adds a profile', async () => {
-    await page.getByRole('link', { name: 'Profiles' }).click()
-    await page.getByRole('link', { name: 'Add profile' }).click()
-    await page.getByLabel('Id').fill('thermometer')
-    await page.getByLabel('Name of new metric').fill('temperature')
-    await page.getByLabel('Unit of temperature').fill('Cel')
-    await page.getByLabel('Smallest value of temperature').fill('-40')
-    await page.getByLabel('Largest value of temperature').fill('85')
-    await page.getByLabel('Largest change a second of temperature').fill('5')
-    await picture(page, 'add-profile')
-    await page.getByRole('button', { name: 'Add profile' }).click()
-    await page.getByRole('link', { name: 'thermometer' }).waitFor()
-    const { metrics } = await server.client.profiles.get('thermometer')
-    assert.deepEqual(metrics, {
-      temperature: { type: 'number', unit: 'Cel', min: -40, max: 85, ratePerSecondMax: 5 },
-    })
-  })
-
-  it('adds a device, and turns live within a second of the pasted command', async () => {
-    await heading('Profiles').waitFor()
-    await page.keyboard.press('n')
-    await heading('Add device').waitFor()
-    await page.getByLabel('Id').fill('boiler-1')
-    await page.getByLabel('Name').fill('Boiler in hall 1')
-    await page.getByRole('combobox', { name: 'Profile' }).fill('thermo')
-    await page.getByRole('option', { name: 'thermometer' }).click()
-    await page.getByRole('combobox', { name: 'Tags' }).fill('hall-1')
-    await page.keyboard.press('Enter')
-    await picture(page, 'add-device')
-    await page.getByRole('button', { name: 'Add device' }).click()
-    await page.getByText('Waiting for the first reading').waitFor()
-    const token = await textOf('Device token')
-    assert.match(token, /^dt_[0-9A-Za-z]{16}_[0-9A-Za-z]{43}$/)
-    await picture(page, 'waiting')
-    await page.getByRole('tab', { name: 'HTTP' }).click()
-    const command = await textOf('curl command')
-    const { stdout } = await run('sh', ['-c', command])
+describe('the page of a device', () => {
+  it('shows values as they come', async () => {
+    const token = await deviceWith('live-1', seconds('temperature', [20]), 'thermometer')
+    await page.goto('/devices/live-1?range=hour')
+    await page.getByRole('img', { name: /Chart of temperature: 1 values/ }).waitFor()
     const sentAt = performance.now()
-    assert.deepEqual(JSON.parse(stdout), { accepted: true })
-    await page.getByText('It is live').waitFor()
-    const tookMs = performance.now() - sentAt
-    assert.ok(tookMs < 1_000, `It took ${Math.round(tookMs)} ms`)
-    await picture(page, 'live')
+    await desk.send(token, { temperature: 64.75 })
+    await page.getByRole('button', { name: /temperature 64\.75 °C/ }).waitFor()
+    await page.getByText('suspect', { exact: true }).waitFor()
+    assert.ok(performance.now() - sentAt < 1_000)
+    await page.getByRole('img', { name: /Chart of temperature: 2 values/ }).waitFor()
+    await desk.picture('device')
   })
 
-  it('gives an MQTT command with the port and the token that work', async () => {
-    await page.getByRole('tab', { name: 'MQTT' }).click()
-    const command = await textOf('mosquitto_pub command')
-    const { hostname, port } = new URL(server.mqtt)
-    assert.ok(command.startsWith(`mosquitto_pub -h ${hostname} -p ${port} `), command)
-    assert.match(command, /-u boiler-1 .*\n.*-P dt_\S+ .*\n.*-t me\/telemetry -m '\{"temperature":21\.4\}'$/)
-  })
-
-  it('shows values of the device as they come', async () => {
-    await page.getByRole('link', { name: 'Open boiler-1' }).click()
-    await heading('boiler-1').waitFor()
-    await page.getByRole('button', { name: /temperature/ }).waitFor()
-    const { token } = await server.client.devices.createToken('boiler-1')
-    await send(token, { temperature: 24.75 })
-    await page.getByRole('button', { name: /24\.75/ }).waitFor({ timeout: 1_000 })
-    await picture(page, 'device')
-  })
-
-  it('draws a month in buckets, and asks again at the right width when a part is dragged over', async () => {
-    const { token } = await server.client.devices.create({ id: 'pump-1' })
-    const now = Date.now()
-    const minutes = 30 * 24 * 60
-    for (let start = 0; start < minutes; start += 4_000) {
-      const messages = Array.from({ length: Math.min(4_000, minutes - start) }, (_, index) => {
-        const ts = now - (minutes - start - index) * 60_000
-        return { ts, values: { pressure: 3 + Math.sin(ts / day) } }
-      })
-      await send(token, messages)
-    }
-    await eventually(async () => (await server.client.devices.latest('pump-1')).metrics.pressure?.time)
-    await page.goto('/devices/pump-1?range=month')
+  it('draws a month in buckets, and asks again at the right width for a part that is dragged over', async () => {
+    await deviceWith('month-1', month())
+    await page.goto('/devices/month-1?range=month')
     await page.getByRole('img', { name: /Chart of pressure: \d+ averages over 2h/ }).waitFor()
-    await picture(page, 'month')
+    await desk.picture('month')
     const chart = (await page.locator('.u-over').boundingBox())!
     const asked = page.waitForRequest((request) => /telemetry.*every=/.test(request.url()))
     await page.mouse.move(chart.x + chart.width * 0.5, chart.y + 80)
@@ -159,145 +94,182 @@ describe('the console', { concurrency: false }, () => {
     const { searchParams } = new URL(page.url())
     const span = Number(searchParams.get('to')) - Number(searchParams.get('from'))
     assert.ok(Math.abs(span - 3 * day) < day / 4, `The address says ${span / day} days`)
-    await picture(page, 'zoomed')
-    await page.goBack()
+    await desk.picture('zoomed')
+    await page.getByRole('button', { name: 'Reset zoom' }).click()
     await page.getByRole('img', { name: /averages over 2h/ }).waitFor()
+    await page.goBack()
+    await page.getByRole('img', { name: /averages over 10m/ }).waitFor()
   })
 
-  it('draws every value when there are few, and marks the suspect ones', async () => {
-    const { token } = await server.client.devices.create({ id: 'oven-1', profile: 'thermometer' })
-    const now = Date.now()
-    const jump = [20, 20.5, 21, 60, 21, 21.5].map((temperature, index) => ({
-      ts: now - 60_000 + index * 1_000,
-      values: { temperature },
-    }))
-    await send(token, jump)
-    await eventually(async () => (await server.client.devices.latest('oven-1')).metrics.temperature?.time)
-    await page.goto('/devices/oven-1?range=hour')
-    await page.getByRole('img', { name: /Chart of temperature: 6 values, from 20 to 60 °C/ }).waitFor()
+  it('draws every value when there are few, and zooms by buttons too', async () => {
+    await deviceWith('few-1', seconds('temperature', [20, 20.5, 21, 60, 61, 61.5]), 'thermometer')
+    await page.goto('/devices/few-1?range=all')
+    await page.getByRole('img', { name: /Chart of temperature: 6 values, from 20 to 61.5 °C/ }).waitFor()
+    await desk.picture('few')
     await page.getByRole('button', { name: 'Zoom in' }).click()
-    assert.match(page.url(), /from=/)
-    await picture(page, 'few')
+    await page.getByRole('img', { name: /Chart of temperature: [2-5] values/ }).waitFor()
   })
 
   it('saves the shown range as CSV, all of it', async () => {
-    await page.goto('/devices/pump-1?range=all')
+    await deviceWith('export-1', month())
+    await page.goto('/devices/export-1?range=all')
     await page.getByRole('img', { name: /Chart of pressure/ }).waitFor()
     const downloaded = page.waitForEvent('download')
     await page.getByRole('button', { name: 'CSV' }).click()
     const download = await downloaded
     const lines = (await readFile(await download.path(), 'utf8')).trimEnd().split('\n')
-    assert.match(download.suggestedFilename(), /^pump-1_pressure_\d{8}T\d{4}_\d{8}T\d{4}\.csv$/)
+    assert.match(download.suggestedFilename(), /^export-1_pressure_\d{8}T\d{4}_\d{8}T\d{4}\.csv$/)
     assert.equal(lines[0], 'time,value,quality')
     assert.equal(lines.length, 1 + 30 * 24 * 60)
   })
 
-  it('keeps an impossible value out of the chart, and shows it in quarantine', async () => {
-    await page.goto('/devices/boiler-1')
-    await page.getByText('every message was well formed').waitFor()
-    const { token } = await server.client.devices.createToken('boiler-1')
-    await send(token, { temperature: -273 })
-    await page.getByRole('link', { name: /-273/ }).click()
-    await heading('Out of range').waitFor()
-    assert.equal(await textOf('Payload as text'), '{"temperature":-273}')
-    await page.getByRole('tab', { name: 'Hex' }).click()
-    await page.getByText('0000  7b 22 74 65 6d 70').waitFor()
-    await picture(page, 'quarantine-entry')
-    await page.goto('/quarantine?reason=outOfRange')
-    await page.getByRole('link', { name: /-273/ }).waitFor()
-    await picture(page, 'quarantine')
-    const { metrics } = await server.client.devices.latest('boiler-1')
-    assert.equal(metrics.temperature?.value, 24.75)
-  })
-
-  it('finds devices by text, and by the keyboard alone', async () => {
-    await page.goto('/devices')
-    await page.getByRole('link', { name: 'boiler-1' }).waitFor()
-    await picture(page, 'devices')
-    await page.keyboard.press('/')
-    await page.keyboard.type('pump')
-    await page.getByRole('link', { name: 'boiler-1' }).waitFor({ state: 'detached' })
-    assert.match(page.url(), /q=pump/)
-    await page.keyboard.press('Tab')
-    await page.getByRole('link', { name: 'pump-1' }).focus()
-    await page.keyboard.press('Enter')
-    await heading('pump-1').waitFor()
-  })
-
-  it('creates and revokes tokens, and deletes a device once its id is typed', async () => {
+  it('creates and revokes tokens', async () => {
+    await deviceWith('token-1', [])
+    await page.goto('/devices/token-1')
+    await page.getByRole('heading', { name: 'No reading yet' }).waitFor()
     await page.getByRole('button', { name: 'Create token' }).click()
-    const token = await textOf('New device token')
-    const keyId = token.split('_')[1]!
+    const keyId = (await desk.textOf('New device token')).split('_')[1]!
+    await desk.picture('no-reading')
     await page.getByRole('button', { name: `Revoke token ${keyId}` }).click()
     await page.getByRole('button', { name: 'Revoke token', exact: true }).click()
     await page.getByText(`dt_${keyId}_…`).waitFor({ state: 'detached' })
+    const { items } = await desk.server.client.devices.tokens('token-1')
+    assert.equal(items.length, 1)
+  })
+
+  it('deletes the device once its id is typed', async () => {
+    await deviceWith('gone-1', [])
+    await page.goto('/devices/gone-1')
     await page.getByRole('button', { name: 'Delete' }).click()
     const confirm = page.getByRole('button', { name: 'Delete device' })
     assert.ok(await confirm.isDisabled())
-    await page.getByLabel('Type pump-1 to confirm').fill('pump-1')
-    await picture(page, 'delete')
+    await page.getByLabel('Type gone-1 to confirm').fill('gone-1')
+    await desk.picture('delete')
     await confirm.click()
-    await heading('Devices').waitFor()
-    await page.getByRole('link', { name: 'boiler-1' }).waitFor()
-    assert.equal(await page.getByRole('link', { name: 'pump-1' }).count(), 0)
+    await desk.heading('Devices').waitFor()
+    await assert.rejects(desk.server.client.devices.get('gone-1'), { code: 'notFound' })
+    await page.goto('/devices/gone-1')
+    await page.getByText('There is no device gone-1').waitFor()
+  })
+})
+
+describe('the quarantine', () => {
+  it('shows an impossible value, which no chart shows', async () => {
+    const token = await deviceWith('frozen-1', seconds('temperature', [20]), 'thermometer')
+    await page.goto('/devices/frozen-1')
+    await page.getByText('every message was well formed').waitFor()
+    await desk.send(token, { temperature: -273 })
+    await page.getByRole('link', { name: /-273/ }).click()
+    await desk.heading('Out of range').waitFor()
+    assert.equal(await desk.textOf('Payload as text'), '{"temperature":-273}')
+    await page.getByRole('tab', { name: 'Hex' }).click()
+    await page.getByText('0000  7b 22 74 65 6d 70').waitFor()
+    await desk.picture('quarantine-entry')
+    const { metrics } = await desk.server.client.devices.latest('frozen-1')
+    assert.equal(metrics.temperature?.value, 20)
   })
 
-  it('is dark when the system is, and remembers what was chosen', async () => {
+  it('is filtered by reason and device', async () => {
+    const token = await deviceWith('rogue-1', [], 'thermometer')
+    await desk.send(token, { temperature: 'hot', volume: 11 })
+    await page.goto('/quarantine?device=rogue-1')
+    const refused = (reason: string) => page.getByRole('row').filter({ hasText: reason })
+    await refused('Type mismatch').waitFor()
+    await refused('Metric unknown').waitFor()
+    await desk.picture('quarantine')
+    await page.getByRole('combobox', { name: 'Filter by reason' }).fill('type')
+    await page.getByRole('option', { name: 'Type mismatch' }).click()
+    await refused('Metric unknown').waitFor({ state: 'detached' })
+    assert.match(page.url(), /reason=typeMismatch/)
+  })
+})
+
+describe('the list of devices', () => {
+  it('is searched and opened by the keyboard alone', async () => {
+    await deviceWith('pump-1', [])
+    await deviceWith('valve-1', [])
+    await page.goto('/devices')
+    await page.getByRole('link', { name: 'valve-1' }).waitFor()
+    await desk.picture('devices')
+    await page.keyboard.press('/')
+    await page.keyboard.type('pump')
+    await page.getByRole('link', { name: 'valve-1' }).waitFor({ state: 'detached' })
+    assert.match(page.url(), /q=pump/)
+    const link = page.getByRole('link', { name: 'pump-1' })
+    for (let presses = 0; presses < 10; presses++) {
+      await page.keyboard.press('Tab')
+      if (await link.evaluate((element) => element === document.activeElement)) break
+    }
+    await page.keyboard.press('Enter')
+    await desk.heading('pump-1').waitFor()
+  })
+
+  it('pages through many', async () => {
+    const rows = Array.from({ length: 120 }, (_, index) => `many-${String(index).padStart(3, '0')},fleet`)
+    await desk.server.client.devices.import(`id,tags\n${rows.join('\n')}\n`)
+    await page.goto('/devices?tag=fleet')
+    await page.getByRole('link', { name: 'many-000' }).waitFor()
+    await page.getByRole('button', { name: 'Next' }).click()
+    await page.getByRole('link', { name: 'many-050' }).waitFor()
+    await page.getByRole('button', { name: 'Next' }).click()
+    await page.getByRole('link', { name: 'many-119' }).waitFor()
+    assert.ok(await page.getByRole('button', { name: 'Next' }).isDisabled())
+    await page.getByRole('button', { name: 'Previous' }).click()
+    await page.getByRole('link', { name: 'many-050' }).waitFor()
+  })
+})
+
+describe('the look', () => {
+  const brightness = () =>
+    page.evaluate(() => Number(/\d+/.exec(getComputedStyle(document.body).backgroundColor)![0]))
+
+  it('is dark when the system is, and remembers what was chosen instead', async () => {
+    await deviceWith('dark-1', month())
+    await page.goto('/devices/dark-1?range=month')
     await page.emulateMedia({ colorScheme: 'dark' })
-    const brightness = () =>
-      page.evaluate(() => Number(/\d+/.exec(getComputedStyle(document.body).backgroundColor)![0]))
-    assert.ok((await eventually(async () => ((await brightness()) < 64 ? 'dark' : undefined))) === 'dark')
-    await page.goto('/devices/boiler-1')
+    await eventually(async () => (await brightness()) < 64)
     await page.getByRole('img', { name: /Chart/ }).waitFor()
-    await picture(page, 'dark')
-    await page.getByText('Light', { exact: true }).click({ force: true })
-    assert.ok((await brightness()) > 192)
+    await desk.picture('dark')
+    await page.getByTitle('Light').click()
+    await eventually(async () => (await brightness()) > 192)
     await page.reload()
-    await heading('boiler-1').waitFor()
+    await desk.heading('dark-1').waitFor()
     assert.ok((await brightness()) > 192, 'the choice is kept')
-    await page.getByText('As the system', { exact: true }).click({ force: true })
+    await page.getByTitle('As the system').click()
     await page.emulateMedia({ colorScheme: 'light' })
   })
 
   it('fits on a screen of 375 pixels', async () => {
+    await deviceWith('narrow-1', month())
     await page.setViewportSize({ width: 375, height: 760 })
-    const paths = ['/devices', '/devices/boiler-1', '/add-device', '/profiles/thermometer', '/quarantine']
+    const paths = ['/devices', '/devices/narrow-1', '/add-device', '/profiles/thermometer', '/quarantine']
     for (const path of paths) {
       await page.goto(path)
       await page.getByRole('heading', { level: 1 }).waitFor()
       const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)
       assert.ok(overflow <= 0, `${path} is ${overflow} pixels too wide`)
-      await picture(page, `narrow${path.replaceAll('/', '-')}`)
+      await desk.picture(`narrow${path.replaceAll('/', '-')}`)
     }
     await page.getByRole('button', { name: 'Open menu' }).click()
     await page.getByRole('link', { name: 'Devices', exact: true }).click()
-    await heading('Devices').waitFor()
+    await desk.heading('Devices').waitFor()
     await page.setViewportSize({ width: 1280, height: 860 })
   })
+})
 
-  it('says when the server is away, and goes on by itself when it is back', async () => {
-    await page.goto('/devices')
-    await page.getByRole('link', { name: 'boiler-1' }).waitFor()
-    const { dataDirectory, http } = server
-    await server.kill()
+describe('a server that is away', () => {
+  it('is told of, and all goes on by itself when it is back', async () => {
+    await deviceWith('patient-1', [])
+    await page.goto('/devices?q=patient')
+    await page.getByRole('link', { name: 'patient-1' }).waitFor()
+    const { dataDirectory, http } = desk.server
+    await desk.server.kill()
     await page.getByText('The server does not answer').waitFor()
-    assert.ok(await page.getByRole('link', { name: 'boiler-1' }).isVisible(), 'what was known stays')
-    await picture(page, 'away')
-    const address = new URL(http).host
-    server = await startServer({ dataDirectory, flags: ['--http', address] })
+    assert.ok(await page.getByRole('link', { name: 'patient-1' }).isVisible(), 'what was known stays')
+    await desk.picture('away')
+    desk.server = await startServer({ dataDirectory, flags: ['--http', new URL(http).host] })
     await page.getByText('The server does not answer').waitFor({ state: 'detached' })
-    await server.client.devices.create({ id: 'after-restart' })
-    await page.getByRole('link', { name: 'after-restart' }).waitFor()
-  })
-
-  it('signs out', async () => {
-    await page.getByRole('button', { name: 'Sign out' }).click()
-    await page.getByLabel('Administrator key').waitFor()
-    await page.goto('/devices')
-    await page.getByLabel('Administrator key').waitFor()
-  })
-
-  it('had nothing to complain about', () => {
-    assert.deepEqual(person.complaints, [])
+    await desk.server.client.devices.create({ id: 'patient-2' })
+    await page.getByRole('link', { name: 'patient-2' }).waitFor()
   })
 })

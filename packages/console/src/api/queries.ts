@@ -32,6 +32,8 @@ export const latestQuery = (id: string) =>
   queryOptions({
     queryKey: ['device', id, 'latest'],
     queryFn: ({ signal }) => client.devices.latest(id, signal),
+    // What another page knew may be from before the first reading.
+    staleTime: 0,
   })
 
 export const tokensQuery = (id: string) =>
