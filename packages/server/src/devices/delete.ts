@@ -1,3 +1,4 @@
+import { errorTable, isDroverError } from '@drover/protocol'
 import { type Actor, record } from '../access/actor.ts'
 import type { DeviceContext } from './context.ts'
 import { cutOff } from './cut-off.ts'
@@ -18,7 +19,10 @@ export async function deleteDevice(context: DeviceContext, actor: Actor, id: str
   })
   deviceAccess.forgetDevice(uid)
   await cutOff(() => presence.closeDevice(uid, 'deviceDeleted'))
-  await removePoints(context, uid)
+  await removePoints(context, uid).catch((error) => {
+    // The device is gone for everybody; its points are removed by `resumeDeletions`.
+    if (!isDroverError(error) || !errorTable[error.code].retryable) throw error
+  })
 }
 
 type RemovalContext = Pick<DeviceContext, 'registry' | 'storage'>
@@ -30,7 +34,7 @@ async function removePoints({ registry, storage }: RemovalContext, uid: number):
   await registry.devices.deletionDone(uid)
 }
 
-/** Finishes deletions that a crash cut short. Called once at the start. */
+/** Finishes deletions that a crash, or a store that did not answer, cut short. Called at the start. */
 export async function resumeDeletions(context: RemovalContext): Promise<void> {
   for (const uid of await context.registry.devices.pendingDeletions()) await removePoints(context, uid)
 }
