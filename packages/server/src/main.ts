@@ -14,6 +14,7 @@ import { createMetrics } from './api/metrics.ts'
 import { backUp } from './backup.ts'
 import { type Configuration, formatListener, type ListenerAddress } from './config.ts'
 import { type DataPaths, dataPaths } from './data-paths.ts'
+import { resumeDeletions } from './devices/delete.ts'
 import { createDirectory } from './gateway/directory.ts'
 import { startGateways } from './gateway/gateways.ts'
 import { createIngest } from './gateway/http-ingest.ts'
@@ -191,6 +192,7 @@ async function startStoring(
     if (gap) live.publishGap()
     for (const event of events) live.publish(event)
   })
+  await resumeDeletions({ registry, storage })
   return { queue, sharedClock, clock, storage, live }
 }
 
