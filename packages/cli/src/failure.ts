@@ -1,5 +1,8 @@
 import { type DroverError, type ErrorCode, isDroverError } from '@drover/protocol'
 
+/** Where the message of the table speaks of headers. */
+const messages: Partial<Record<ErrorCode, string>> = { unauthenticated: 'No key was given.' }
+
 /** What to do next on the command line, where the message of the table speaks of requests. */
 const nextSteps: Partial<Record<ErrorCode, (error: DroverError) => string>> = {
   unauthenticated: () => keyHint,
@@ -18,7 +21,7 @@ const keyHint =
 export function describeFailure(error: unknown): string {
   if (isDroverError(error)) {
     const next = nextSteps[error.code]?.(error)
-    return `drover: ${error.code}: ${error.message}${next === undefined ? '' : `\n${next}`}`
+    return `drover: ${error.code}: ${messages[error.code] ?? error.message}${next === undefined ? '' : `\n${next}`}`
   }
   if (isFileError(error)) return `drover: ${error.code}: ${error.message}. Check the path.`
   return `drover: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`

@@ -1,9 +1,10 @@
 import type { Device, DeviceInput, Latest } from '@drover/protocol'
-import { type DeviceQuery, eachItem } from '@drover/sdk/client'
+import { type Client, type DeviceQuery, eachItem } from '@drover/sdk/client'
 import { Command } from 'commander'
 import { positiveInteger } from '../arguments.ts'
 import type { Context } from '../context.ts'
 import { type Cell, formatJson, formatTable } from '../format.ts'
+import { mqttAddress } from '../mqtt-address.ts'
 import { connectTo, type ServerOptions, withServer } from '../server.ts'
 
 export function devicesCommand(context: Context): Command {
@@ -77,23 +78,37 @@ function addCommand(context: Context): Command {
     .action(async (id: string, options: AddOptions) => {
       const { profile, name, tag, parent } = options
       const input = { id, profile, name, tags: tag, parent } satisfies DeviceInput
-      const created = await connectTo(options).devices.create(input)
-      context.stdout.write(options.json ? formatJson(created) : describeToken(id, created.token, options.url))
+      const client = connectTo(options)
+      const created = await client.devices.create(input)
+      context.stdout.write(
+        options.json ? formatJson(created) : await describeToken(client, id, created.token, options),
+      )
     })
 }
 
-function describeToken(id: string, token: string, url: string): string {
-  const { hostname } = new URL(url)
+/** Commands that can be pasted as they are, where the server is reached as it was now. */
+async function describeToken(client: Client, id: string, token: string, { url, ca }: ServerOptions) {
+  const mqtt = await mqttAddress(client, url).catch(() => undefined)
+  const curl = `curl${ca === undefined ? '' : ` --cacert ${ca}`}`
   return `${id}: the token, shown this once:
 
   ${token}
 
-Send a reading over HTTP, or over MQTT:
+Send a reading over HTTP${mqtt === undefined ? '' : ', or over MQTT'}:
 
-  curl -H "Authorization: Bearer ${token}" -H "Content-Type: application/json" \\
+  ${curl} -H "Authorization: Bearer ${token}" -H "Content-Type: application/json" \\
     -d '{"temperature":21.4}' ${url}/api/v1/ingest/telemetry
-  mosquitto_pub -h ${hostname} -u ${id} -P ${token} -q 1 -t me/telemetry -m '{"temperature":21.4}'
-`
+${mqtt === undefined ? '' : describePublish(new URL(mqtt), id, token, ca)}`
+}
+
+function describePublish(
+  { hostname, port, protocol }: URL,
+  id: string,
+  token: string,
+  ca = 'ca.pem',
+): string {
+  const address = `-h ${hostname} -p ${port}${protocol === 'mqtts:' ? ` --cafile ${ca}` : ''}`
+  return `  mosquitto_pub ${address} -u ${id} -P ${token} -q 1 -t me/telemetry -m '{"temperature":21.4}'\n`
 }
 
 function showCommand(context: Context): Command {
@@ -168,7 +183,8 @@ function tokenCommand(context: Context): Command {
 }
 
 async function changeTokens(id: string, options: TokenOptions, context: Context): Promise<void> {
-  const { devices } = connectTo(options)
+  const client = connectTo(options)
+  const { devices } = client
   if (options.revoke !== undefined) {
     await devices.revokeToken(id, options.revoke)
     const { revoke } = options
@@ -181,6 +197,8 @@ async function changeTokens(id: string, options: TokenOptions, context: Context)
     )
   } else {
     const created = await devices.createToken(id)
-    context.stdout.write(options.json ? formatJson(created) : describeToken(id, created.token, options.url))
+    context.stdout.write(
+      options.json ? formatJson(created) : await describeToken(client, id, created.token, options),
+    )
   }
 }

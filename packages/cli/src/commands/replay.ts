@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { DroverError } from '@drover/protocol'
-import { Command, InvalidArgumentError, Option } from 'commander'
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { list, positiveInteger, positiveNumber } from '../arguments.ts'
 import { type Context, untilStopped } from '../context.ts'
 import { formatJson } from '../format.ts'
@@ -55,9 +55,13 @@ function addColumnOptions(command: Command): void {
     .option('--time-parts <columns>', 'columns of year, month, day, hour, minute, second', list)
     .option('--time-zone <zone>', 'of times that do not say it: UTC, +08:00, Europe/Berlin', 'UTC')
     .option('--metrics <columns>', 'the columns to send (default: all others)', list)
-    .option('--except <columns>', 'columns to leave out', list, [])
-    .option('--strings <columns>', 'columns of text, even where it looks like a number', list, [])
-    .option('--missing <texts>', 'texts that stand for no value', list, ['', 'NA'])
+    .option('--except <columns>', 'columns to leave out', list)
+    .option('--strings <columns>', 'columns of text, even where it looks like a number', list)
+    .addOption(
+      new Option('--missing <texts>', 'texts that stand for no value')
+        .argParser(list)
+        .default(['', 'NA'], '",NA"'),
+    )
     .option('--delimiter <character>', 'between cells', ',')
 }
 
@@ -68,12 +72,20 @@ function addSendingOptions(command: Command): void {
     .addOption(new Option('--qos <qos>', 'MQTT quality of service').argParser(qos).default(1))
     .option('--window <messages>', 'that may wait for their acknowledgement, a device', positiveInteger, 500)
     .option('--batch <rows>', 'rows a message', positiveInteger, 1)
-    .option('--speed <factor>', "times the rows' own speed, or max", speed, Number.POSITIVE_INFINITY)
+    .addOption(
+      new Option('--speed <factor>', "times the rows' own speed, or max")
+        .argParser(speed)
+        .default(Number.POSITIVE_INFINITY, 'max'),
+    )
     .option('--create', 'create devices that do not exist')
     .option('--profile <id>', 'of devices that are created')
     .option('--tag <tag...>', 'of devices that are created')
     .option('--from-row <number>', 'go on at this row (the first below the header is 1)', positiveInteger, 1)
-    .option('--rows <number>', 'rows at most (default: all)', positiveInteger, Number.POSITIVE_INFINITY)
+    .addOption(
+      new Option('--rows <number>', 'rows at most')
+        .argParser(positiveInteger)
+        .default(Number.POSITIVE_INFINITY, 'all'),
+    )
 }
 
 function qos(text: string): number {
@@ -102,7 +114,12 @@ async function replay(file: string, options: ReplayCommandOptions, context: Cont
   signal.addEventListener('abort', () => senders.close())
   const run = new Replay({ ...options, rowsMax: options.rows, senderOf: senders.of, signal })
   const startedMs = performance.now()
-  const progress = startProgress(source, () => run.counts, context, options.json === true)
+  const progress = startProgress(
+    source,
+    { fromRow: options.fromRow, counts: () => run.counts },
+    context,
+    options.json === true,
+  )
   try {
     await run.run(rows, readRow)
   } finally {
@@ -112,7 +129,11 @@ async function replay(file: string, options: ReplayCommandOptions, context: Cont
     report(run.counts, performance.now() - startedMs, tokens.created, options, context)
     await tokens.release()
   }
+  if (signal.aborted) throw new CommanderError(interrupted, 'interrupted', 'The replay was stopped.')
 }
+
+/** What shells give for a program that Ctrl-C ended. */
+const interrupted = 130
 
 /** Tells each reason once: it is the same for hundreds of connections, again and again. */
 function createOnceTeller(tell: (reason: string) => void): (reason: string) => void {

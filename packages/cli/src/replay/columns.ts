@@ -13,9 +13,9 @@ export interface ColumnOptions {
   readonly timeZone: string
   /** Default: all columns that are not used otherwise, but `except`. */
   readonly metrics?: readonly string[]
-  readonly except: readonly string[]
+  readonly except?: readonly string[]
   /** Metrics whose values are text even where they look like numbers. */
-  readonly strings: readonly string[]
+  readonly strings?: readonly string[]
   /** Texts that stand for no value. */
   readonly missing: readonly string[]
 }
@@ -35,9 +35,9 @@ export function createRowReader(header: Cells, options: ColumnOptions): RowReade
   const find = (name: string) => findColumn(header, name)
   const time = timeColumns(header, options)
   const deviceColumn = options.device === undefined ? undefined : find(options.device)
-  const used = new Set([...time.columns, deviceColumn, ...options.except.map(find)])
+  const used = new Set([...time.columns, deviceColumn, ...(options.except ?? []).map(find)])
   const metrics = options.metrics?.map(find) ?? [...header.keys()].filter((column) => !used.has(column))
-  const strings = new Set(options.strings.map(find))
+  const strings = new Set(options.strings?.map(find))
   const missing = new Set(options.missing)
   const readTime = createTimeReader({ ...time, zone: parseZone(options.timeZone) })
   return (cells) => {

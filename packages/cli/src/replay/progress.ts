@@ -9,8 +9,8 @@ const format =
 
 /** A bar on the terminal while something is read from a source; nothing where there is no terminal. */
 export function startProgress(
-  source: Source,
-  counts: () => ReplayCounts,
+  { total, bytesRead }: Source,
+  { fromRow, counts }: { readonly fromRow: number; counts(): ReplayCounts },
   { stderr }: Context,
   quiet: boolean,
 ): { stop(): void } {
@@ -22,12 +22,14 @@ export function startProgress(
     const seconds = (performance.now() - startedMs) / 1000
     return { rows, acknowledged, rate: Math.round(acknowledged / Math.max(seconds, 0.001)) }
   }
-  bar.start(source.bytes, 0, payload())
-  const timer = setInterval(() => bar.update(source.bytesRead(), payload()), updateMs)
+  const done = () => ('rows' in total ? counts().rows : bytesRead())
+  const update = () => bar.update(done(), payload())
+  bar.start('rows' in total ? Math.max(total.rows - fromRow + 1, 1) : total.bytes, 0, payload())
+  const timer = setInterval(update, updateMs)
   return {
     stop: () => {
       clearInterval(timer)
-      bar.update(source.bytesRead(), payload())
+      update()
       bar.stop()
     },
   }
