@@ -34,11 +34,14 @@ if (missing.length > 0) {
 await runAll([
   testStep(
     'faults, fuzzing, full replay and browser',
-    files('tests/{faults,browser,e2e,regression}/**/*.test.ts'),
+    files(
+      'tests/{faults,browser,e2e,regression}/**/*.test.ts',
+      'packages/*/src/**/*{faults,fuzz,kill}*.test.ts',
+    ),
     {
       concurrency: 1,
       timeoutMs: 1_500_000,
-      env: { DROVER_FULL: '1', DROVER_TEST_KILLS: '20', DROVER_TEST_FUZZ_CASES: '100000' },
+      env: { DROVER_FULL: '1', DROVER_FAULT_ROUNDS: '20', DROVER_FUZZ_PACKETS: '100000' },
     },
   ),
 ])

@@ -45,12 +45,12 @@ const checks: readonly Step[] = [
 ]
 
 const wanted = process.argv.slice(2)
-const tests = files('packages/*/src/**/*.test.ts', 'tests/{regression,e2e}/**/*.test.ts')
+const tests = files('packages/*/src/**/*.test.ts', 'tests/{regression,e2e,faults}/**/*.test.ts')
 
 if (wanted.length === 0)
   await runAll([
     ...checks,
-    testStep('unit, contract and end-to-end tests', tests, { concurrency: parallel() }),
+    testStep('unit, contract, end-to-end and fault tests', tests, { concurrency: parallel() }),
   ])
 else {
   const found = files('packages/*/src/**/*.test.ts', 'tests/**/*.test.ts', 'bench/**/*.test.ts').filter(

@@ -147,7 +147,7 @@ test('a listener without TLS on a network address is refused, unless plaintext i
 test('variables of the client and of tests, and those that Kubernetes sets for a service called drover, are not settings', () => {
   const env = {
     DROVER_URL: 'https://plant.example',
-    DROVER_TEST_KILLS: '3',
+    DROVER_FAULT_ROUNDS: '3',
     DROVER_SERVICE_HOST: '10.0.0.1',
     DROVER_PORT: 'tcp://10.0.0.1:8080',
     DROVER_PORT_8080_TCP_ADDR: '10.0.0.1',

@@ -66,7 +66,7 @@ const otherVariables = [
 ]
 
 /** Settings of the tests, which the servers that they start inherit. */
-const testVariable = /^DROVER_TEST_/
+const testVariable = /^DROVER_(FAULT|FUZZ)_/
 
 /** Kubernetes sets these in every container when a service is called `drover`. */
 const kubernetesVariable = /^DROVER_(SERVICE_(HOST|PORT)|PORT)(_|$)/
