@@ -64,8 +64,11 @@ export async function openDesk(): Promise<Desk> {
       await desk.heading('Devices').waitFor()
     },
     send: (token, payload) => send(desk.server, token, payload),
-    picture: async (name) =>
-      void (await page.screenshot({ path: join(folder, `${name}.png`), animations: 'disabled' })),
+    async picture(name) {
+      // A chart is drawn a frame after it is there.
+      await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => setTimeout(done, 50))))
+      await page.screenshot({ path: join(folder, `${name}.png`), animations: 'disabled' })
+    },
     complaints: complaintsOf(page),
     async close() {
       await browser.close()

@@ -2,7 +2,7 @@ import type { JsonValue, LiveEvent, QuarantineReason } from '@drover/protocol'
 import { quarantineReasons } from '@drover/protocol'
 import { Group, Loader, Paper, Text, ThemeIcon } from '@mantine/core'
 import { IconAlertTriangle, IconCheck } from '@tabler/icons-react'
-import { useQuery } from '@tanstack/react-query'
+import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { type ReactNode, useState } from 'react'
 import { latestQuery } from '../api/queries.ts'
 import { useLive } from '../api/useLive.ts'
@@ -39,7 +39,11 @@ function useFirstReading(deviceId: string) {
     refused?: QuarantineReason
     connected?: boolean
   }>({})
-  useLive({ devices: [deviceId] }, (came) => setEvents((now) => Object.assign({}, now, ...came.map(learn))))
+  const queryClient = useQueryClient()
+  useLive({ devices: [deviceId] }, (came) => {
+    setEvents((now) => Object.assign({}, now, ...came.map(learn)))
+    void queryClient.invalidateQueries(latestQuery(deviceId))
+  })
   const { data } = useQuery({
     ...latestQuery(deviceId),
     refetchInterval: events.arrived ? false : askMs,

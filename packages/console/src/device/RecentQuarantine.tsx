@@ -1,6 +1,7 @@
 import { Group, Paper, Skeleton, Stack, Text, Title } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { quarantineQuery } from '../api/queries.ts'
+import { entryLine } from '../quarantine/reasons.ts'
 import { TextLink } from '../ui/links.tsx'
 import { Ago } from '../ui/time.tsx'
 
@@ -41,7 +42,7 @@ export function RecentQuarantine({ device }: { device: string }) {
               size="sm"
               style={{ overflowWrap: 'anywhere' }}
             >
-              {entry.message}
+              {entryLine(entry)}
             </TextLink>
             <Ago time={entry.receivedAt} size="xs" c="dimmed" style={{ whiteSpace: 'nowrap' }} />
           </Group>

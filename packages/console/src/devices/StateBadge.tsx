@@ -5,14 +5,17 @@ import classes from './StateBadge.module.css'
 const looks = {
   online: { color: 'var(--mantine-color-green-6)', label: 'Online' },
   offline: { color: 'var(--mantine-color-gray-5)', label: 'Offline' },
+  stateless: { color: 'var(--mantine-color-blue-5)', label: 'HTTP' },
   new: { color: 'transparent', label: 'Never seen' },
   suspended: { color: 'var(--mantine-color-orange-6)', label: 'Suspended' },
 } as const
 
-function lookOf(state: DeviceState, { online, lastSeen }: Connection): keyof typeof looks {
+/** A device that sends but never connected does so by single requests. */
+function lookOf(state: DeviceState, { online, since, lastSeen }: Connection): keyof typeof looks {
   if (state === 'suspended') return 'suspended'
   if (online) return 'online'
-  return lastSeen === null ? 'new' : 'offline'
+  if (lastSeen === null) return 'new'
+  return since === null ? 'stateless' : 'offline'
 }
 
 interface StateBadgeProps {

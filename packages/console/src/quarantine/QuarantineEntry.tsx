@@ -11,7 +11,7 @@ import { PageLoading } from '../ui/PageLoading.tsx'
 import { PageTitle } from '../ui/PageTitle.tsx'
 import { formatTime } from '../ui/time.tsx'
 import { bytesOf, hexDump, textOf } from './payload.ts'
-import { reasonLabel } from './reasons.ts'
+import { entryLine, reasonLabel } from './reasons.ts'
 
 export function QuarantineEntry() {
   const { entryId } = useParams({ from: '/signed-in/quarantine/$entryId' })
@@ -26,7 +26,7 @@ function Loaded({ entry }: { entry: QuarantineDetail }) {
       <PageTitle
         above={<TextLink to="/quarantine">Quarantine</TextLink>}
         title={reasonLabel(entry.reason)}
-        description={entry.message}
+        description={entryLine(entry)}
       />
       <Stack gap="md">
         <Facts entry={entry} />

@@ -14,7 +14,7 @@ import { PageTitle } from '../ui/PageTitle.tsx'
 import tables from '../ui/table.module.css'
 import { Ago } from '../ui/time.tsx'
 import { QuarantineFilters } from './QuarantineFilters.tsx'
-import { reasonLabel } from './reasons.ts'
+import { entryLine, reasonLabel } from './reasons.ts'
 import type { QuarantineSearch } from './search.ts'
 
 const pageItems = 50
@@ -121,7 +121,7 @@ function Row({ entry }: { entry: QuarantineEntry }) {
           c="var(--mantine-color-text)"
           style={{ whiteSpace: 'normal' }}
         >
-          {entry.message}
+          {entryLine(entry)}
         </TextLink>
         <Text size="xs" c="dimmed" ff="monospace" truncate>
           {entry.preview}

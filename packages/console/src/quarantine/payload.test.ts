@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { bytesOf, hexDump, textOf } from './payload.ts'
-import { reasonLabel } from './reasons.ts'
+import { entryLine, reasonLabel } from './reasons.ts'
 
 describe('a raw payload', () => {
   it('shows as text', () => {
@@ -19,6 +19,11 @@ describe('a raw payload', () => {
 })
 
 describe('a reason', () => {
+  it('names the metric, or is a sentence about the whole message', () => {
+    assert.equal(entryLine({ metric: 't', message: '-300 is below -40' }), 't: -300 is below -40')
+    assert.equal(entryLine({ metric: null, message: 'not JSON' }), 'Not JSON')
+  })
+
   it('reads as words', () => {
     assert.equal(reasonLabel('outOfRange'), 'Out of range')
     assert.equal(reasonLabel('payloadNotJson'), 'Payload not JSON')
