@@ -100,6 +100,7 @@ export interface BenchOptions {
   readonly store?: Store
   readonly queue?: MemoryQueue
   readonly devicesMax?: number
+  readonly batchBytesMax?: number
 }
 
 /** The way from the queue to the store over the memory drivers, with what a test looks at. */
@@ -114,14 +115,14 @@ export class TestBench {
     periodMs: 0,
     publish: async (update) => void this.live.push(update),
   })
-  readonly #devicesMax: number | undefined
+  readonly #options: BenchOptions
   #processing: Processing | undefined
 
   constructor(options: BenchOptions = {}) {
     this.registry = new TestRegistry(testProfile(options.profile))
     this.store = options.store ?? createMemoryStore()
     this.queue = options.queue ?? createMemoryQueue()
-    this.#devicesMax = options.devicesMax
+    this.#options = options
   }
 
   static async open(options: BenchOptions = {}): Promise<TestBench> {
@@ -146,7 +147,8 @@ export class TestBench {
       live: this.publisher,
       nowMicros: () => this.sender.nowMicros,
       onFailure: (error) => this.failures.push(error),
-      devicesMax: this.#devicesMax,
+      devicesMax: this.#options.devicesMax,
+      batchBytesMax: this.#options.batchBytesMax,
     })
     return this.#processing
   }
