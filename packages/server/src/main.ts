@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { fileURLToPath } from 'node:url'
-import { DroverError, type ServerInfo } from '@drover/protocol'
+import type { ServerInfo } from '@drover/protocol'
 import packageJson from '../package.json' with { type: 'json' }
 import { ensureAdminKey } from './access/admin-key.ts'
 import { createDeviceAuthenticator } from './access/device-authenticator.ts'
@@ -9,7 +9,7 @@ import { RefusalLog } from './access/refusals.ts'
 import { SignInAttempts } from './access/sign-in-attempts.ts'
 import { type Certificates, openCertificates } from './access/tls/certificates.ts'
 import { buildApi } from './api/build.ts'
-import { type ApiListener, listenApi } from './api/listen.ts'
+import type { ReadinessCheck } from './api/context.ts'
 import { createMetrics } from './api/metrics.ts'
 import { backUp } from './backup.ts'
 import { type Configuration, formatListener, type ListenerAddress } from './config.ts'
@@ -18,9 +18,9 @@ import { resumeDeletions } from './devices/delete.ts'
 import { createDirectory } from './gateway/directory.ts'
 import { startGateways } from './gateway/gateways.ts'
 import { createIngest } from './gateway/http-ingest.ts'
-import { type LocalGateway, startLocalGateway } from './gateway/local-gateway.ts'
+import { startLocalGateway } from './gateway/local-gateway.ts'
 import type { Notice } from './gateway/notices.ts'
-import { attachMqttWebSocket } from './gateway/websocket.ts'
+import { isOn, startListeners } from './listeners.ts'
 import { LiveFeed } from './live/feed.ts'
 import { metricSources } from './metric-sources.ts'
 import { ReceiptClock } from './queue/batch.ts'
@@ -277,8 +277,8 @@ async function startApi(
         live,
         metrics: createMetrics(metricSources({ queue, storage, gateways, local, live })),
         readiness: async () => [
-          { name: 'queue', ready: true },
-          { name: 'store', ready: (await storage.reader.status()) !== undefined },
+          await readiness('queue', () => queue.status()),
+          await readiness('store', () => storage.reader.status()),
         ],
         serverInfo: () => ({
           version: packageJson.version,
@@ -292,20 +292,7 @@ async function startApi(
       }),
     (part) => part.close(),
   )
-  const listenOn = async (name: 'HTTP' | 'HTTPS', address: ListenerAddress | 'off') => {
-    if (!isOn(address)) return undefined
-    const tls = name === 'HTTPS' && certificates ? tlsOf(certificates) : undefined
-    return lifecycle.start(
-      name,
-      () => listen(name, () => listenApi(app, { ...address, tls }), address, local),
-      (part) => part.close(),
-    )
-  }
-  const https = await listenOn('HTTPS', configuration.httpsListener)
-  const http = await listenOn('HTTP', configuration.httpListener)
-  certificates?.onChange(() => {
-    if (https && 'setSecureContext' in https.server) https.server.setSecureContext(tlsOf(certificates))
-  })
+  const { http, https } = await startListeners({ app, configuration, lifecycle, local, certificates })
   const { mqtt, mqtts } = gateways
   ports = {
     http: http?.port ?? null,
@@ -321,39 +308,16 @@ async function startApi(
   }
 }
 
-/** A listener of the API that also takes MQTT over WebSocket. */
-async function listen(
-  name: 'HTTP' | 'HTTPS',
-  start: () => Promise<ApiListener>,
-  address: ListenerAddress,
-  { gateway }: LocalGateway,
-): Promise<ApiListener> {
+async function readiness(name: string, ask: () => Promise<unknown>): Promise<ReadinessCheck> {
   try {
-    const listener = await start()
-    const detach = attachMqttWebSocket(listener.server, { gateway })
-    return {
-      ...listener,
-      close() {
-        detach()
-        return listener.close()
-      },
-    }
+    await ask()
+    return { name, ready: true }
   } catch (error) {
-    const reason = (error as NodeJS.ErrnoException).code ?? String(error)
-    const flag = `--${name.toLowerCase()}`
-    throw new DroverError(
-      'addressInUse',
-      { listener: name, address: formatListener(address), reason, flag },
-      error,
-    )
+    return { name, ready: false, reason: (error as Error).message }
   }
 }
 
-const isOn = (address: ListenerAddress | 'off'): address is ListenerAddress => address !== 'off'
-
 const pairOf = ({ certificatePem, keyPem }: Certificates) => ({ certificatePem, keyPem })
-
-const tlsOf = ({ certificatePem, keyPem }: Certificates) => ({ cert: certificatePem, key: keyPem })
 
 function url(scheme: string, address: ListenerAddress | undefined): string | null {
   return address ? `${scheme}://${formatListener(address)}` : null

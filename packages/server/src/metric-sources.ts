@@ -26,100 +26,98 @@ interface Snapshot {
 /** One scrape reads every part once, however many metrics come of it. */
 const snapshotMs = 100
 
-type Read = (snapshot: Snapshot) => number | readonly MetricSample[]
+interface Measure {
+  /** Without the prefix `drover_`. A counter's name ends in `_total`. */
+  readonly name: string
+  readonly help: string
+  readonly read: (snapshot: Snapshot) => number | readonly MetricSample[]
+  /** The label by which there are several samples. */
+  readonly label?: string
+}
+
+const measure = (name: string, help: string, read: Measure['read'], label?: string): Measure => ({
+  name,
+  help,
+  read,
+  label,
+})
+
+const ofGateway = (
+  name: string,
+  help: string,
+  read: (gateway: GatewayMetrics) => number | readonly MetricSample[],
+  label?: string,
+) => measure(name, help, ({ gateway }) => read(gateway), label)
+
+const gatewayMeasures: readonly Measure[] = [
+  ofGateway('connections', 'Open MQTT connections.', (g) => g.connections),
+  ofGateway('connections_paused', 'MQTT connections that are not read now.', (g) => g.pausedConnections),
+  ofGateway('connections_ended_total', 'Ended sessions.', (g) => samples(g.ended), 'reason'),
+  ofGateway('gateways_congested', 'Gateways that wait for the queue.', (g) => g.congested),
+  ofGateway('messages_received_total', 'MQTT messages received.', byQos, 'qos'),
+  ofGateway('received_bytes_total', 'Bytes received over MQTT.', (g) => g.bytesReceived),
+  ofGateway('refused_total', 'Refused packets and connections.', (g) => samples(g.refused), 'reason'),
+  ofGateway('queue_append_failures_total', 'Appends that failed.', (g) => g.appendFailures),
+  ofGateway('queue_appends_waiting', 'Appends that wait for the queue.', (g) => g.appendsWaiting),
+]
+
+const queueMeasures: readonly Measure[] = [
+  measure('queue_bytes', 'Bytes in the queue.', ({ queue }) => queue.bytes),
+  measure('queue_bytes_max', 'Bytes at which the queue refuses more.', ({ queue }) => queue.bytesMax),
+  measure('queue_lag_records', 'Accepted messages that are not stored yet.', lag),
+]
+
+const ofProcessing = (
+  name: string,
+  help: string,
+  read: (processing: ProcessingMetrics) => number | readonly MetricSample[],
+  label?: string,
+) => measure(name, help, ({ processing }) => read(processing), label)
+
+const processingMeasures: readonly Measure[] = [
+  ofProcessing('messages_processed_total', 'Messages processed.', (p) => p.messages),
+  ofProcessing('messages_duplicate_total', 'Messages whose key had been seen.', (p) => p.duplicates),
+  ofProcessing('points_stored_total', 'Points stored.', (p) => p.points),
+  ofProcessing('points_suspect_total', 'Stored points of quality suspect.', (p) => p.suspect),
+  ofProcessing('quarantined_total', 'Refused values and messages.', (p) => samples(p.quarantined), 'reason'),
+  ofProcessing(
+    'quarantine_dropped_total',
+    'Entries over the quarantine cap of their device: counted, not kept.',
+    (p) => p.quarantineDropped,
+  ),
+  ofProcessing('store_retries_total', 'Writes to the store that were repeated.', (p) => p.retries),
+]
+
+const ofStore = (name: string, help: string, read: (store: StoreStatus) => number) =>
+  measure(name, help, ({ store }) => read(store))
+
+const storeMeasures: readonly Measure[] = [
+  ofStore('store_points', 'Points in the store.', (s) => s.points),
+  ofStore('store_series', 'Series in the store.', (s) => s.series),
+  ofStore('store_hot_points', 'Points that are not in segments yet.', (s) => s.hotPoints),
+  ofStore('store_late_points', 'Points that came out of order and wait to be merged.', (s) => s.latePoints),
+  ofStore('store_segments', 'Segment files.', (s) => s.segments),
+  ofStore('store_segment_bytes', 'Bytes of the segment files.', (s) => s.segmentBytes),
+  ofStore('quarantine_entries', 'Entries in quarantine.', (s) => s.quarantined),
+]
 
 /** What `/metrics` tells of the way of a message. */
 export function metricSources(parts: MeasuredParts): MetricSource[] {
   const snapshot = memoised(() => takeSnapshot(parts))
-  const source = (
-    type: MetricSource['type'],
-    name: string,
-    help: string,
-    read: Read,
-    labelNames?: string[],
-  ) => ({
-    name: `drover_${name}`,
-    help,
-    type,
-    labelNames,
-    collect: async () => read(await snapshot()),
-  })
-  const gauge = (name: string, help: string, read: Read, labels?: string[]) =>
-    source('gauge', name, help, read, labels)
-  const counter = (name: string, help: string, read: Read, labels?: string[]) =>
-    source('counter', `${name}_total`, help, read, labels)
+  const all = [...gatewayMeasures, ...queueMeasures, ...processingMeasures, ...storeMeasures]
+  const sources = all.map(
+    ({ name, help, read, label }): MetricSource => ({
+      name: `drover_${name}`,
+      help,
+      type: name.endsWith('_total') ? 'counter' : 'gauge',
+      labelNames: label === undefined ? [] : [label],
+      collect: async () => read(await snapshot()),
+    }),
+  )
+  const listeners = () => parts.live.listeners
   return [
-    gauge('connections', 'Open MQTT connections.', ({ gateway }) => gateway.connections),
-    gauge(
-      'connections_paused',
-      'MQTT connections that are not read now.',
-      ({ gateway }) => gateway.pausedConnections,
-    ),
-    gauge('gateways_congested', 'Gateways that wait for the queue.', ({ gateway }) => gateway.congested),
-    counter('messages_received', 'MQTT messages received, by QoS.', ({ gateway }) => byQos(gateway), ['qos']),
-    counter('received_bytes', 'Bytes received over MQTT.', ({ gateway }) => gateway.bytesReceived),
-    counter(
-      'refused',
-      'Refused packets and connections, by what was wrong.',
-      ({ gateway }) => samples(gateway.refused, 'reason'),
-      ['reason'],
-    ),
-    counter(
-      'connections_ended',
-      'Ended sessions, by reason.',
-      ({ gateway }) => samples(gateway.ended, 'reason'),
-      ['reason'],
-    ),
-    counter('queue_append_failures', 'Appends that failed.', ({ gateway }) => gateway.appendFailures),
-    gauge(
-      'queue_appends_waiting',
-      'Appends that wait for the queue.',
-      ({ gateway }) => gateway.appendsWaiting,
-    ),
-    gauge('queue_bytes', 'Bytes in the queue.', ({ queue }) => queue.bytes),
-    gauge('queue_bytes_max', 'Bytes at which the queue refuses more.', ({ queue }) => queue.bytesMax),
-    gauge('queue_lag_records', 'Accepted messages that are not stored yet.', lag),
-    counter('messages_processed', 'Messages processed.', ({ processing }) => processing.messages),
-    counter(
-      'messages_duplicate',
-      'Messages that had been seen before, by their key.',
-      ({ processing }) => processing.duplicates,
-    ),
-    counter('points_stored', 'Points stored.', ({ processing }) => processing.points),
-    counter('points_suspect', 'Stored points of quality suspect.', ({ processing }) => processing.suspect),
-    counter(
-      'quarantined',
-      'Refused values and messages, by reason.',
-      ({ processing }) => samples(processing.quarantined, 'reason'),
-      ['reason'],
-    ),
-    counter(
-      'quarantine_dropped',
-      'Entries over the quarantine cap of their device: counted, not kept.',
-      ({ processing }) => processing.quarantineDropped,
-    ),
-    counter(
-      'store_retries',
-      'Writes to the store that failed and were repeated.',
-      ({ processing }) => processing.retries,
-    ),
-    gauge('store_points', 'Points in the store.', ({ store }) => store.points),
-    gauge('store_series', 'Series in the store.', ({ store }) => store.series),
-    gauge('store_hot_points', 'Points that are not in segments yet.', ({ store }) => store.hotPoints),
-    gauge(
-      'store_late_points',
-      'Points that came out of order and wait to be merged.',
-      ({ store }) => store.latePoints,
-    ),
-    gauge('store_segments', 'Segment files.', ({ store }) => store.segments),
-    gauge('store_segment_bytes', 'Bytes of the segment files.', ({ store }) => store.segmentBytes),
-    gauge('quarantine_entries', 'Entries in quarantine.', ({ store }) => store.quarantined),
-    {
-      name: 'drover_live_listeners',
-      help: 'Listeners of the live feed.',
-      type: 'gauge',
-      collect: () => parts.live.listeners,
-    },
+    ...sources,
+    { name: 'drover_live_listeners', help: 'Listeners of the live feed.', type: 'gauge', collect: listeners },
   ]
 }
 
@@ -161,6 +159,6 @@ function byQos({ messagesQos0, messagesQos1, messagesQos2 }: GatewayMetrics): Me
   }))
 }
 
-function samples(counts: Readonly<Record<string, number>>, label: string): MetricSample[] {
-  return Object.entries(counts).map(([key, value]) => ({ labels: { [label]: key }, value }))
+function samples(counts: Readonly<Record<string, number>>): MetricSample[] {
+  return Object.entries(counts).map(([reason, value]) => ({ labels: { reason }, value }))
 }
