@@ -166,7 +166,7 @@ const rooms = [
   rule(
     'settings-arrive-as-arguments',
     'Only the composition root reads the configuration; parts are given what they need.',
-    { path: server('(?!config|main|index|threads)'), pathNot: tests },
+    { path: server('(?!config|threads)'), pathNot: `${root}|${tests}` },
     { path: server('config([.]ts$|/)') },
   ),
   rule(
@@ -190,7 +190,7 @@ const rooms = [
 const vendor = (name: string, library: string, home: string) =>
   rule(
     `${name}-stays-home`,
-    `Only ${home} knows this library.`,
+    `Only ${home} of the server knows this library.`,
     { path: at('server/src/'), pathNot: `${server(home)}|${tests}` },
     { path: library },
   )
@@ -199,7 +199,7 @@ const vendors = [
   vendor('duckdb', 'node_modules/@duckdb/', 'store/'),
   vendor('sqlite', '^(node:)?sqlite$', '(registry/|store/|runtime/data-directory[.]ts|backup/)'),
   vendor('kysely', 'node_modules/kysely/', 'registry/'),
-  vendor('fastify', 'node_modules/(@fastify|fastify|@scalar)', '(api/|main[.]ts)'),
+  vendor('fastify', 'node_modules/(@fastify|fastify|@scalar)', '(api/|[a-z-]+[.]ts$)'),
   vendor('mqtt-packet', 'node_modules/mqtt-packet/', 'gateway/mqtt/'),
   vendor('pino', 'node_modules/pino', 'runtime/logger[.]ts'),
   vendor('x509', 'node_modules/@peculiar/', 'access/tls/issue[.]ts'),
