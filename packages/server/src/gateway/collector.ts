@@ -33,6 +33,8 @@ export interface CollectorOptions {
 
 const firstRetryMs = 100
 const retryMsMax = 2_000
+/** Milliseconds between two flights, where a flight takes longer than that. */
+const gatherMs = 1
 
 /**
  * Turns records into appends. What is added in one turn of the loop, and while an append is on its way, becomes the
@@ -128,7 +130,8 @@ export class Collector {
     const startedAt = performance.now()
     // Without records it waits too, so that no flight has ended before it is known to be on its way.
     const failure = await (batches.length > 0 ? this.#appendAll(batches) : undefined)
-    if (batches.length > 0) observe(this.latency, performance.now() - startedAt)
+    const tookMs = performance.now() - startedAt
+    if (batches.length > 0) observe(this.latency, tookMs)
     this.#flying = undefined
     this.#flyingBytes = 0
     this.#failing = false
@@ -136,7 +139,11 @@ export class Collector {
     if (failure === undefined) receipts.appended()
     else receipts.refused(failure)
     this.#weigh()
-    if (this.#scheduled) setImmediate(this.#onTurn)
+    if (!this.#scheduled) return
+    // Who was just answered sends again at once. On a disk that syncs slowly it is worth a moment to have them all in the
+    // next flight: otherwise senders fall into two groups, each of which waits while the other one's flight is synced.
+    if (tookMs >= gatherMs) setTimeout(this.#onTurn, gatherMs)
+    else setImmediate(this.#onTurn)
   }
 
   /** Appends all of them, in order, however often it takes; answers with the error that cannot be mended by trying again. */

@@ -209,3 +209,11 @@ test('a client that takes small packets only gets none that are larger [MQTT-3.1
   assert.equal(reasonCode, 0x87)
   assert.ok(length! <= 58 || properties === undefined)
 })
+
+test('a client that would not even take CONNACK is closed', async (t) => {
+  const gateway = await startTestGateway(t)
+  const client = await gateway.wire()
+  client.send(connectPacket({ properties: { maximumPacketSize: 10 } }))
+  await client.closed
+  assert.deepEqual(client.received, [])
+})

@@ -82,7 +82,6 @@ export class Connection {
 
   /** Bytes of a packet that the client takes; 0: any. */
   packetBytesMax = 0
-  wantsReasons = true
 
   constructor(gateway: MqttGateway, number: number, transport: Transport, address: string, nowMs: number) {
     this.gateway = gateway
@@ -104,13 +103,15 @@ export class Connection {
 
   /**
    * Sends a packet, unless the client takes none so large [MQTT-3.1.2-24]. Answers to what is being read wait until
-   * all of it was, and go out in one write: a thousand PINGREQ in one chunk are not a thousand writes.
+   * all of it was, and go out in one write: a thousand PINGREQ in one chunk are not a thousand writes. Answers whether the
+   * client takes it.
    */
-  send(packet: Uint8Array): void {
-    if (this.packetBytesMax > 0 && packet.length > this.packetBytesMax) return
+  send(packet: Uint8Array): boolean {
+    if (this.packetBytesMax > 0 && packet.length > this.packetBytesMax) return false
     if (!this.reading) this.transport.write(packet)
     else if (this.replies) this.replies.push(packet)
     else this.replies = [packet]
+    return true
   }
 
   flush(): void {

@@ -185,6 +185,7 @@ test(`${packetsTotal} mutated packets crash nothing, leak nothing and touch nobo
   const before = await heapOf(gateway)
   const storedBefore = stored.length
   await storm(gateway.port, random, (packetsTotal * 4) / 5)
+  await collect()
   const after = await heapOf(gateway)
   stop.abort()
   const acknowledged = await behaving

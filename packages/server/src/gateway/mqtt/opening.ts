@@ -103,18 +103,17 @@ function accept(
   // [MQTT-3.1.2-22] The server closes when nothing came for one and a half keep alives.
   c.silenceMsMax = keepAliveSeconds * 1_500
   c.state = states.open
-  c.send(
-    acceptance({
-      version,
-      sessionPresent: present,
-      assignedClientId: packet.clientId === '' ? c.clientId : undefined,
-      expirySeconds:
-        c.expirySeconds === (properties.sessionExpiryInterval ?? 0) ? undefined : c.expirySeconds,
-      keepAliveSeconds: limited ? keepAliveSeconds : undefined,
-    }),
-  )
+  const connack = acceptance({
+    version,
+    sessionPresent: present,
+    assignedClientId: packet.clientId === '' ? c.clientId : undefined,
+    expirySeconds: c.expirySeconds === (properties.sessionExpiryInterval ?? 0) ? undefined : c.expirySeconds,
+    keepAliveSeconds: limited ? keepAliveSeconds : undefined,
+  })
   c.gateway.counters.opened++
-  c.gateway.proceed(c)
+  // Without CONNACK the client would wait for ever.
+  if (c.send(connack)) c.gateway.proceed(c)
+  else endConnection(c, 'protocolError', silently)
 }
 
 function refuse(c: Connection, error: unknown): void {
