@@ -1,4 +1,4 @@
-import { errorTable, isDroverError } from '@drover/protocol'
+import { DroverError, errorTable, isDroverError } from '@drover/protocol'
 import type { Consumer, Delivery, Queue } from '../queue/queue.ts'
 import { retry } from '../runtime/retry.ts'
 import type { StoreBatch, StoreWriter } from '../store/store.ts'
@@ -21,7 +21,7 @@ export interface ProcessingOptions {
   readonly queue: Pick<Queue, 'consume'>
   readonly writer: StoreWriter
   readonly profiles: DeviceProfiles
-  readonly live: LivePublisher
+  readonly live: Pick<LivePublisher, 'wants' | 'stored'>
   readonly nowMicros: () => number
   readonly onFailure: (error: unknown) => void
   readonly devicesMax?: number
@@ -34,7 +34,7 @@ export interface ProcessingOptions {
  */
 export async function startProcessing(options: ProcessingOptions): Promise<Processing> {
   const positions = new Map<number, number>()
-  const consumer = await options.queue.consume({
+  const consuming = options.queue.consume({
     consumer: consumerName,
     nextBytesMax: options.batchBytesMax ?? batchBytesMax,
     after: async (partition) => {
@@ -43,7 +43,13 @@ export async function startProcessing(options: ProcessingOptions): Promise<Proce
       return stored
     },
   })
-  return new Processing(options, consumer, positions)
+  return new Processing(options, await consuming.catch(nameTheStore), positions)
+}
+
+/** Who reads the error knows the store, not the name of a consumer. */
+function nameTheStore(error: unknown): never {
+  if (!isDroverError(error, 'identityMismatch')) throw error
+  throw new DroverError('identityMismatch', { ...error.details, store: 'store' }, error)
 }
 
 /** The loop from the queue to the store: while one batch is written, the next is decoded. */

@@ -111,7 +111,7 @@ export class TestBench {
   readonly sender = new TestSender()
   readonly live: LiveUpdate[] = []
   readonly failures: unknown[] = []
-  readonly publisher = new LivePublisher({
+  publisher = new LivePublisher({
     periodMs: 0,
     publish: async (update) => void this.live.push(update),
   })
@@ -144,13 +144,20 @@ export class TestBench {
       queue: this.queue,
       writer: this.store.writer,
       profiles: this.registry,
-      live: this.publisher,
+      live: {
+        wants: (uid) => this.publisher.wants(uid),
+        stored: (batch) => this.publisher.stored(batch),
+      },
       nowMicros: () => this.sender.nowMicros,
       onFailure: (error) => this.failures.push(error),
       devicesMax: this.#options.devicesMax,
       batchBytesMax: this.#options.batchBytesMax,
     })
     return this.#processing
+  }
+
+  publishTo(publisher: LivePublisher): void {
+    this.publisher = publisher
   }
 
   async stop(): Promise<void> {

@@ -4,7 +4,7 @@ import { LivePublisher, type LiveUpdate } from '../processing/live.ts'
 import { clientIdOf } from '../processing/message-keys.ts'
 import type { ProcessingMetrics } from '../processing/metrics.ts'
 import type { DeviceProfiles } from '../processing/profiles.ts'
-import { type Processing, startProcessing } from '../processing/run.ts'
+import { startProcessing } from '../processing/run.ts'
 import type { Queue } from '../queue/queue.ts'
 import type { Store, StoreReader, StoreStatus } from '../store/store.ts'
 import { Transferred } from './rpc.ts'
@@ -59,14 +59,14 @@ export interface StorageParts {
   readonly publish: (update: LiveUpdate) => Promise<void>
   /** An error of the program at one message, which is in quarantine. */
   readonly onMessageFailure: (error: unknown) => void
+  /** Processing has ended before it was asked to; what is in the queue stays there. */
+  readonly onFailure: (error: unknown) => void
 }
 
 const livePeriodMs = 50
 
-/** The storage thread's work, on whatever thread. `processing.done` rejects when it cannot go on. */
-export async function startStorageService(
-  parts: StorageParts,
-): Promise<{ readonly service: StorageService; readonly processing: Processing }> {
+/** The storage thread's work, on whatever thread. */
+export async function startStorageService(parts: StorageParts): Promise<StorageService> {
   const { store, queue, profiles, nowMicros, publish, onMessageFailure } = parts
   const live = new LivePublisher({ publish, periodMs: livePeriodMs })
   const { writer } = store
@@ -79,7 +79,11 @@ export async function startStorageService(
     nowMicros,
     onFailure: onMessageFailure,
   })
-  const service: StorageService = {
+  let isClosing = false
+  processing.done.catch((error) => {
+    if (!isClosing) parts.onFailure(error)
+  })
+  return {
     watch: (devices) => live.watch(devices),
     devicesChanged: (deviceUids) => processing.devicesChanged(deviceUids),
     profileChanged: (tenant, profile) => processing.profileChanged(tenant, profile),
@@ -89,12 +93,12 @@ export async function startStorageService(
     metrics: async () => ({ processing: processing.metrics, store: await store.reader.status() }),
     restoredSessions: async () => restored,
     close: async () => {
+      isClosing = true
       await processing.close()
       live.close()
       await store.close()
     },
   }
-  return { service, processing }
 }
 
 /** As of the start: what main needs to know before the first client comes back. */

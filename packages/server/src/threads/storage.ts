@@ -43,40 +43,46 @@ function crossed(error: unknown): CrossedError {
 
 async function start(store: Store): Promise<void> {
   const profiles = await openDeviceProfiles({ path: data.registryPath })
-  const { service, processing } = await startStorageService({
+  const service = await startStorageService({
     store,
     queue: connectConsumer(data.consumerPort, data.logDirectory),
     profiles,
     nowMicros: systemClock.nowMicros,
     publish: (update) => main.live(update).catch(() => {}),
     onMessageFailure: (error) => problem(`A message could not be processed: ${crossed(error).text}`),
-  })
-  let isClosing = false
-  processing.done.catch((error) => {
-    if (!isClosing) main.failed(crossed(error)).catch(() => {})
+    onFailure: (error) => main.failed(crossed(error)).catch(() => {}),
   })
   serve(data.readerPort, movingReader(store.reader))
   serve(port, {
     ...service,
     close: async () => {
-      isClosing = true
       await service.close()
       await profiles.close()
-      data.consumerPort.close()
-      data.readerPort.close()
       // The answer still goes out; then nothing keeps the thread.
-      setImmediate(() => port.close())
+      setImmediate(closePorts)
     },
   } satisfies StorageService)
 }
 
-try {
+function closePorts(): void {
+  for (const each of [port, data.consumerPort, data.readerPort]) each.close()
+}
+
+async function openAndStart(): Promise<void> {
   const onError = (error: unknown) => problem(`The store works on, but: ${crossed(error).text}`)
-  await start(await openEmbeddedStore({ ...data.store, onError }))
+  const store = await openEmbeddedStore({ ...data.store, onError })
+  try {
+    await start(store)
+  } catch (error) {
+    await store.close()
+    throw error
+  }
+}
+
+try {
+  await openAndStart()
   port.postMessage({ ready: true } satisfies StorageThreadAnswer)
 } catch (error) {
   port.postMessage({ refused: crossed(error) } satisfies StorageThreadAnswer)
-  port.close()
-  data.consumerPort.close()
-  data.readerPort.close()
+  closePorts()
 }
