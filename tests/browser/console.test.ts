@@ -110,6 +110,19 @@ describe('the page of a device', () => {
     await page.getByRole('img', { name: /Chart of temperature: [2-5] values/ }).waitFor()
   })
 
+  it('draws true and false as steps, however many there are', async () => {
+    const { token } = await desk.server.client.devices.create({ id: 'door-1' })
+    const now = Date.now()
+    const messages = Array.from({ length: 2_000 }, (_, index) => {
+      return { ts: now - (2_000 - index) * minute, values: { open: index >= 500 && index < 700 } }
+    })
+    await desk.send(token, messages)
+    await eventually(async () => (await desk.server.client.devices.latest('door-1')).metrics.open)
+    await page.goto('/devices/door-1?range=week')
+    await page.getByRole('img', { name: 'Chart of open: 6 values that are true or false' }).waitFor()
+    await desk.picture('steps')
+  })
+
   it('saves the shown range as CSV, all of it', async () => {
     await deviceWith('export-1', month())
     await page.goto('/devices/export-1?range=all')

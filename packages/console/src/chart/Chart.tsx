@@ -34,9 +34,10 @@ interface ChartProps {
 
 /** One metric over time, at the resolution that fits, with ranges, zoom and the reading under the pointer. */
 export function Chart({ device, metric, type, view, onView, onReset, children }: ChartProps) {
+  const boolean = type === 'boolean'
   const { data, error, isFetching, isPlaceholderData } = useQuery({
-    queryKey: [...seriesKey(device, metric), view],
-    queryFn: ({ signal }) => loadSeries(client, { device, metric, view, bucketsMax, signal }),
+    queryKey: [...seriesKey(device, metric), boolean, view],
+    queryFn: ({ signal }) => loadSeries(client, { device, metric, boolean, view, bucketsMax, signal }),
     placeholderData: keepPreviousData,
     refetchInterval: (query) => pollMs(view, query.state.data),
     gcTime: 30_000,
@@ -50,7 +51,7 @@ export function Chart({ device, metric, type, view, onView, onReset, children }:
         {children?.(data?.window)}
       </Toolbar>
       <Group justify="space-between" className={classes.reading} wrap="nowrap">
-        <Reading series={data} pointer={pointer} boolean={type === 'boolean'} />
+        <Reading series={data} pointer={pointer} />
         {isFetching && isPlaceholderData && <Loader size={14} aria-label="Loading" />}
       </Group>
       <div className={classes.stage} style={{ minHeight: plotHeight }}>
@@ -69,7 +70,8 @@ export function Chart({ device, metric, type, view, onView, onReset, children }:
   )
 }
 
-function describe(metric: string, { points, unit, width }: Series): string {
+function describe(metric: string, { points, unit, width, boolean }: Series): string {
+  if (boolean) return `Chart of ${metric}: ${points.length} values that are true or false`
   const values = points.flatMap(({ min, max }) => (min === null || max === null ? [] : [min, max]))
   const what = width ? `${points.length} averages over ${width.every}` : `${points.length} values`
   const bounds =

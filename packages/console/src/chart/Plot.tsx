@@ -32,14 +32,14 @@ export function Plot({ series, label, ...events }: PlotProps) {
   const onReset = useEffectEvent(events.onReset)
   const onPointer = useEffectEvent(events.onPointer)
   const current = useEffectEvent(() => series)
-  const banded = series.width !== undefined
+  const style = series.boolean ? 'steps' : series.width ? 'band' : 'line'
   const drawable = width > 0
 
   useEffect(() => {
     if (!drawable) return
     const options = plotOptions({
       scheme,
-      banded,
+      style,
       onSelect: (window) => onSelect(window),
       onReset: () => onReset(),
       onPointer: (time) => onPointer(time),
@@ -51,7 +51,7 @@ export function Plot({ series, label, ...events }: PlotProps) {
     )
     plot.current = drawn
     return () => drawn.destroy()
-  }, [scheme, banded, drawable])
+  }, [scheme, style, drawable])
 
   // Runs after the effect above, so that a plot just made has its size and window too.
   useEffect(() => {

@@ -8,17 +8,16 @@ interface ReadingProps {
   readonly series: Series | undefined
   /** The time under the pointer; the newest point is read without one. */
   readonly pointer: number | undefined
-  readonly boolean: boolean
 }
 
 /** The value under the pointer, or the newest, in words. */
-export function Reading({ series, pointer, boolean }: ReadingProps) {
+export function Reading({ series, pointer }: ReadingProps) {
   if (!series) return <span />
   const point = pointer === undefined ? series.points.at(-1) : nearest(series.points, pointer)
   if (!point || point.value === null) return <span />
   const unit = formatUnit(series.unit)
   const format = (value: number) =>
-    boolean ? (value >= 0.5 ? 'on' : 'off') : `${formatNumber(value)} ${unit}`.trim()
+    series.boolean ? String(value === 1) : `${formatNumber(value)} ${unit}`.trim()
   return (
     <Group gap="md" className="numbers">
       <Text size="sm" fw={600}>
@@ -33,6 +32,11 @@ export function Reading({ series, pointer, boolean }: ReadingProps) {
         {formatTime(point.start)}
         {series.width && ` · ${describeCount(point, series.width.every)}`}
       </Text>
+      {series.cut && (
+        <Text size="sm" c="dimmed">
+          only the newest values of this range are drawn
+        </Text>
+      )}
       {point.suspect > 0 && (
         <Text size="sm" c="orange">
           {series.width ? `${point.suspect} suspect` : 'suspect: it changed faster than is credible'}

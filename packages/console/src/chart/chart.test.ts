@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { columnsOf, nearest } from './columns.ts'
 import { adjusted, bucketWidth, isRangeName } from './range.ts'
 import { freshForMs, isStale, pollMs } from './refresh.ts'
-import type { DrawnPoint, Series } from './series.ts'
+import { changes, type DrawnPoint, type Series } from './series.ts'
 import { axisLabels } from './timeAxis.ts'
 
 const day = 86_400_000
@@ -13,7 +13,7 @@ function pointAt(time: number, value = time, suspect = 0): DrawnPoint {
 }
 
 function seriesOf(points: readonly DrawnPoint[]): Series {
-  return { window: { from: 0, to: 1 }, unit: null, width: undefined, points }
+  return { window: { from: 0, to: 1 }, unit: null, width: undefined, boolean: false, cut: false, points }
 }
 
 describe('the range of a chart', () => {
@@ -44,6 +44,14 @@ describe('the columns of a chart', () => {
     const [times, values] = columnsOf(seriesOf([1, 2, 3, 4, 50, 51].map((time) => pointAt(time * 1_000))))
     assert.deepEqual(times.length, 7)
     assert.deepEqual(values!.indexOf(null), 4)
+  })
+
+  it('keep the changes of what is true or false', () => {
+    const points = [0, 0, 0, 1, 1, 0].map((value, time) => pointAt(time, value))
+    assert.deepEqual(
+      changes(points).map(({ time }) => time),
+      [0, 2, 3, 4, 5],
+    )
   })
 
   it('mark what is suspect', () => {

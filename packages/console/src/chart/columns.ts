@@ -3,9 +3,11 @@ import type { DrawnPoint, Series } from './series.ts'
 /** What uPlot draws: times (ms), values, smallest, largest, and the values that are suspect. */
 export type Columns = [number[], ...(number | null)[][]]
 
-export function columnsOf({ points, width }: Series): Columns {
+export function columnsOf({ points, width, boolean }: Series): Columns {
   const columns: Columns = [[], [], [], [], []]
-  const breakMs = Math.max((width?.ms ?? 0) * 1.5, medianStep(points) * gapFactor)
+  const breakMs = boolean
+    ? Number.POSITIVE_INFINITY
+    : Math.max((width?.ms ?? 0) * 1.5, medianStep(points) * gapFactor)
   let last: DrawnPoint | undefined
   for (const point of points) {
     if (last && point.time - last.time > breakMs) push(columns, gapAfter(last))

@@ -1,12 +1,12 @@
-import type UPlot from 'uplot'
+import UPlot from 'uplot'
 import { formatNumber } from '../device/values.ts'
 import type { TimeWindow } from './range.ts'
 import { axisLabels } from './timeAxis.ts'
 
 interface PlotBehaviour {
   readonly scheme: 'light' | 'dark'
-  /** Whether the line stands in a band of smallest to largest. */
-  readonly banded: boolean
+  /** Each value; averages in a band of smallest to largest; or true and false. */
+  readonly style: 'line' | 'band' | 'steps'
   readonly onSelect: (window: TimeWindow) => void
   readonly onReset: () => void
   readonly onPointer: (time: number | undefined) => void
@@ -35,21 +35,27 @@ const font = '12px system-ui, sans-serif'
 /** A shorter drag was a click. */
 const dragPixelsMin = 6
 const emptyRange: [number, number] = [0, 1]
+const stepsRange: [number, number] = [-0.25, 1.25]
 
 /** Everything but size and data. Series: 1 value, 2 smallest, 3 largest, 4 suspect. */
 export function plotOptions({
   scheme,
-  banded,
+  style,
   ...on
 }: PlotBehaviour): Omit<UPlot.Options, 'width' | 'height'> {
   const colour = colours[scheme]
-  const edge: UPlot.Series = { stroke: 'transparent', width: 0, show: banded, points: { show: false } }
+  const edge: UPlot.Series = {
+    stroke: 'transparent',
+    width: 0,
+    show: style === 'band',
+    points: { show: false },
+  }
   return {
     ms: 1,
     pxAlign: 0,
     padding: [12, 12, 0, 0],
     legend: { show: false },
-    scales: { x: { time: true }, y: { range: verticalRange } },
+    scales: { x: { time: true }, y: { range: style === 'steps' ? stepsRange : verticalRange } },
     cursor: {
       y: false,
       drag: { x: true, y: false, setScale: false, dist: dragPixelsMin },
@@ -61,15 +67,20 @@ export function plotOptions({
         },
       },
     },
-    bands: banded ? [{ series: [3, 2], fill: colour.band }] : [],
+    bands: style === 'band' ? [{ series: [3, 2], fill: colour.band }] : [],
     series: [
       {},
-      { stroke: colour.line, width: 1.75, points: { size: 5, fill: colour.line } },
+      {
+        stroke: colour.line,
+        width: 1.75,
+        points: { size: 5, fill: colour.line },
+        paths: style === 'steps' ? UPlot.paths.stepped!({ align: 1 }) : undefined,
+      },
       edge,
       edge,
       { stroke: 'transparent', paths: () => null, points: suspectMarks(colour) },
     ],
-    axes: axes(colour),
+    axes: axes(colour, style),
     hooks: {
       setSelect: [(plot) => select(plot, on.onSelect)],
       setCursor: [({ cursor, posToVal }) => on.onPointer(pointerTime(cursor, posToVal))],
@@ -88,7 +99,7 @@ function verticalRange(_: UPlot, min: number | null, max: number | null): [numbe
   return [min - air, max + air]
 }
 
-function axes(colour: { grid: string; text: string }): UPlot.Axis[] {
+function axes(colour: { grid: string; text: string }, style: PlotBehaviour['style']): UPlot.Axis[] {
   const shared = {
     stroke: colour.text,
     font,
@@ -105,7 +116,9 @@ function axes(colour: { grid: string; text: string }): UPlot.Axis[] {
     {
       ...shared,
       size: (_plot, labels) => 18 + 7 * Math.max(2, ...(labels ?? []).map((label) => label.length)),
-      values: (_plot, splits) => splits.map(formatNumber),
+      ...(style === 'steps' ? { splits: () => [0, 1] } : {}),
+      values: (_plot, splits) =>
+        splits.map(style === 'steps' ? (split) => String(split === 1) : formatNumber),
     },
   ]
 }

@@ -15,7 +15,7 @@ const pollMsMin = 5_000
  */
 export function freshForMs(view: View, series: Series | undefined): number {
   if (view.kind === 'fixed') return Number.POSITIVE_INFINITY
-  if (series?.width === undefined) return freshMs
+  if (series && !series.width && !series.boolean) return freshMs
   return Math.min(bucketsFreshMsMax, Math.max(freshMs, spanOf(view) / 3_600))
 }
 

@@ -9,6 +9,10 @@ export interface Series {
   readonly points: readonly DrawnPoint[]
   /** The width of a bucket; undefined when every value is drawn. */
   readonly width: BucketWidth | undefined
+  /** Whether it is true or false, and drawn as steps. */
+  readonly boolean: boolean
+  /** Whether the window begins with more values than can be drawn, which are left out. */
+  readonly cut: boolean
 }
 
 export interface DrawnPoint {
@@ -28,6 +32,7 @@ export interface DrawnPoint {
 interface SeriesRequest {
   readonly device: string
   readonly metric: string
+  readonly boolean: boolean
   readonly view: View
   readonly bucketsMax: number
   readonly signal?: AbortSignal
@@ -35,21 +40,28 @@ interface SeriesRequest {
 
 /** Up to so many values are drawn as they are; more are drawn as buckets. */
 const rawPointsMax = 600
+/** True and false have no averages: of so many values, the changes are drawn. */
+const booleansMax = 20_000
 
 /** Asks the server at the resolution that the chart can show, so that a year costs no more than an hour. */
 export async function loadSeries(client: Client, request: SeriesRequest): Promise<Series> {
   const { device, metric, bucketsMax, signal } = request
   const window = await windowOf(client, request)
   const range = { metric, from: window.from, to: window.to + 1 }
+  if (request.boolean) {
+    const newest = { ...range, limit: booleansMax, order: 'desc' } as const
+    const page = await client.devices.telemetry(device, newest, signal)
+    const points = changes(page.points.toReversed().map(drawnPoint))
+    return { window, unit: null, width: undefined, boolean: true, cut: page.nextCursor !== null, points }
+  }
   const raw = await client.devices.telemetry(device, { ...range, limit: rawPointsMax }, signal)
-  const { unit } = raw
-  if (raw.nextCursor === null) return { window, unit, width: undefined, points: raw.points.map(drawnPoint) }
+  const drawn = { window, unit: raw.unit, boolean: false, cut: false }
+  if (raw.nextCursor === null) return { ...drawn, width: undefined, points: raw.points.map(drawnPoint) }
   const width = bucketWidth(window, bucketsMax)
   const fn = ['avg', 'min', 'max'] as const
   const page = await client.devices.telemetry(device, { ...range, every: width.every, fn }, signal)
   return {
-    window,
-    unit,
+    ...drawn,
     width,
     points: page.points.map((bucket) => drawnBucket(bucket as Bucket, width.ms, window)),
   }
@@ -75,6 +87,13 @@ async function windowOf(
 function padded({ from, to }: TimeWindow): TimeWindow {
   const air = Math.max(1_000, (to - from) / 50)
   return { from: Math.floor(from - air), to: Math.ceil(to + air) }
+}
+
+/** The first and the last of each run of equal values. */
+export function changes(points: readonly DrawnPoint[]): DrawnPoint[] {
+  const sameAs = (index: number, { value, suspect }: DrawnPoint) =>
+    points[index]?.value === value && points[index].suspect === suspect
+  return points.filter((point, index) => !sameAs(index - 1, point) || !sameAs(index + 1, point))
 }
 
 function drawnPoint(point: Point | Bucket): DrawnPoint {

@@ -13,7 +13,8 @@ const defaultRange = 'day'
 export function chosenMetric({ metrics }: Latest, asked: string | undefined): string | undefined {
   if (asked !== undefined && metrics[asked]) return asked
   const names = Object.keys(metrics).sort((a, b) => a.localeCompare(b))
-  return names.find((name) => isDrawable(metrics[name])) ?? names[0]
+  const isNumber = (name: string) => ['number', 'integer'].includes(metrics[name]!.type)
+  return names.find(isNumber) ?? names.find((name) => isDrawable(metrics[name])) ?? names[0]
 }
 
 function isDrawable(metric: Latest['metrics'][string] | undefined): boolean {

@@ -46,7 +46,7 @@ describe('a value for people', () => {
   it('is short, and in signs that people know', () => {
     assert.equal(formatNumber(21.400000000000002), '21.4')
     assert.equal(formatNumber(0.0000123), '1.2300e-5')
-    assert.equal(formatValue(true), 'on')
+    assert.equal(formatValue(true), 'true')
     assert.equal(formatValue({ a: 1 }), '{"a":1}')
     assert.equal(formatValue('x'.repeat(200)).length, 80)
     assert.equal(formatUnit('Cel'), '°C')

@@ -5,7 +5,7 @@ const numbers = new Intl.NumberFormat('en', { maximumSignificantDigits: 7, useGr
 /** A value as a person reads it; at most about 80 characters. */
 export function formatValue(value: JsonValue): string {
   if (typeof value === 'number') return formatNumber(value)
-  if (typeof value === 'boolean') return value ? 'on' : 'off'
+  if (typeof value === 'boolean') return String(value)
   const text = typeof value === 'string' ? value : JSON.stringify(value)
   return text.length > 80 ? `${text.slice(0, 79)}…` : text
 }
