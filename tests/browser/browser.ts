@@ -46,9 +46,15 @@ export interface Desk {
   close(): Promise<void>
 }
 
-export async function openDesk(): Promise<Desk> {
-  const [server, browser] = await Promise.all([startServer(), openBrowser()])
-  const context = await browser.newContext({ baseURL: server.http, viewport: { width: 1280, height: 860 } })
+/** With TLS the person comes by it, and trusts the server's own certificate. */
+export async function openDesk({ tls = false } = {}): Promise<Desk> {
+  const listeners = ['--https', '127.0.0.1:0', '--mqtts', '127.0.0.1:0', '--public-name', 'localhost']
+  const [server, browser] = await Promise.all([startServer({ flags: tls ? listeners : [] }), openBrowser()])
+  const context = await browser.newContext({
+    baseURL: server.https ?? server.http,
+    ignoreHTTPSErrors: tls,
+    viewport: { width: 1280, height: 860 },
+  })
   context.setDefaultTimeout(waitMsMax)
   const page = await context.newPage()
   const folder = process.env.DROVER_SCREENSHOTS ?? (await mkdtemp(join(tmpdir(), 'drover-screenshots-')))
