@@ -88,6 +88,7 @@ test('threads share one port, and their records meet in one queue', async (t) =>
   const metrics = await gateways.metrics()
   assert.equal(metrics.connections, 16)
   assert.equal(metrics.messagesQos1, 16)
+  assert.equal(metrics.acknowledged, 16)
 })
 
 test('a port that is taken is refused by name, also when its owner would share it', async (t) => {

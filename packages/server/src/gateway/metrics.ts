@@ -13,8 +13,8 @@ export interface GatewayMetrics {
   messagesQos1: number
   messagesQos2: number
   bytesReceived: number
-  /** Bytes of PUBACK, PUBREC and PUBCOMP that were sent, and the batches' worth of them. */
-  acknowledgedBytes: number
+  /** PUBACK, PUBREC and PUBCOMP that were sent, refusals among them, and the writes that it took. */
+  acknowledged: number
   acknowledgedWrites: number
   /** Refused messages, subscriptions and connections, by what was wrong. */
   refused: Record<string, number>
@@ -41,7 +41,7 @@ export function emptyMetrics(): GatewayMetrics {
     messagesQos1: 0,
     messagesQos2: 0,
     bytesReceived: 0,
-    acknowledgedBytes: 0,
+    acknowledged: 0,
     acknowledgedWrites: 0,
     refused: {},
     appendFailures: 0,

@@ -30,5 +30,6 @@ export function acknowledge(connection: Connection, type: number, packetId: numb
   bytes[at + 3] = packetId & 0xff
   // A missing reason code means success (MQTT 5.0, section 3.4.2.1), so that success looks the same in 3.1.1.
   if (reason !== 0) bytes[at + 4] = reason
+  connection.acksCount++
   connection.acksUsed = at + (reason === 0 ? 4 : 5)
 }

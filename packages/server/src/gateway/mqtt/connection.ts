@@ -75,7 +75,9 @@ export class Connection {
   /** Acknowledgements that wait for records that are being collected, and for those that fly to the queue. */
   acks: Buffer | undefined = undefined
   acksUsed = 0
+  acksCount = 0
   flyingAcks: Buffer | undefined = undefined
+  flyingAcksCount = 0
   /** QoS 1 messages among them. */
   unacknowledged = 0
   flyingUnacknowledged = 0

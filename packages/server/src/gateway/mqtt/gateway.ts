@@ -265,6 +265,8 @@ export class MqttGateway implements GatewaySessions {
     for (const connection of flying) {
       connection.flyingAcks = connection.acks!.subarray(0, connection.acksUsed)
       connection.acks = undefined
+      connection.flyingAcksCount = connection.acksCount
+      connection.acksCount = 0
       connection.flyingUnacknowledged = connection.unacknowledged
       connection.unacknowledged = 0
       if (connection.reset === resets.collected) connection.reset = resets.flying
@@ -289,7 +291,7 @@ export class MqttGateway implements GatewaySessions {
   }
 
   #answer(connection: Connection, acks: Buffer): void {
-    this.counters.acknowledgedBytes += acks.length
+    this.counters.acknowledged += connection.flyingAcksCount
     this.counters.acknowledgedWrites++
     connection.transport.write(acks)
     connection.resume(pauses.inFlight)
