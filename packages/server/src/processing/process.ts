@@ -1,4 +1,4 @@
-import { limits, type QuarantineReason, type ValueType } from '@drover/protocol'
+import { DroverError, limits, type QuarantineReason, type ValueType } from '@drover/protocol'
 import { type Refusal, refusal } from '../quality/refusal.ts'
 import { checkTime } from '../quality/time.ts'
 import { storable, typeOfValue, unlimited } from '../quality/value.ts'
@@ -77,10 +77,10 @@ export class Processor {
   async #loadDevices(deliveries: readonly Delivery[]): Promise<void> {
     this.devices.beginBatch()
     const missing = new Set<number>()
-    for (const { bytes } of deliveries) {
-      const record = new RecordCursor(bytes)
-      while (record.next()) if (!this.devices.use(record.deviceUid)) missing.add(record.deviceUid)
-    }
+    for (const delivery of deliveries)
+      forEachRecord(delivery, ({ deviceUid }) => {
+        if (!this.devices.use(deviceUid)) missing.add(deviceUid)
+      })
     if (missing.size > 0) await this.devices.load([...missing])
   }
 
@@ -217,6 +217,18 @@ export class Processor {
   #count(reason: QuarantineReason): void {
     const { quarantined } = this.#options.metrics
     quarantined[reason] = (quarantined[reason] ?? 0) + 1
+  }
+}
+
+/** Throws `corruptData` when the delivery is not what a gateway made, before anything of it was processed. */
+function forEachRecord({ bytes, firstPosition }: Delivery, visit: (record: RecordCursor) => void): void {
+  try {
+    const record = new RecordCursor(bytes)
+    while (record.next()) visit(record)
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error
+    const reason = `the batch at position ${firstPosition}: ${error.message}`
+    throw new DroverError('corruptData', { what: 'The queue', reason }, error)
   }
 }
 

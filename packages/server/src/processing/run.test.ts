@@ -67,6 +67,38 @@ describe('values of one time', () => {
   })
 })
 
+describe('the rate of change', () => {
+  const qualities = async (bench: TestBench) => (await bench.contents()).a!.map(([, , quality]) => quality)
+
+  it('goes on from the last stored point after a restart', async () => {
+    await using bench = await TestBench.open({ profile: { metrics: { a: { ratePerSecondMax: 1 } } } })
+    await bench.send({ payload: { a: 20 } })
+    await bench.stop()
+    await bench.start()
+    bench.sender.nowMicros += 1_000_000
+    await bench.send({ payload: { a: 22 } }, { payload: { a: 20.5 } })
+    assert.deepEqual(await qualities(bench), [0, 1, 0])
+  })
+
+  it('is each metric’s own, of each device', async () => {
+    await using bench = await TestBench.open({ profile: { metrics: { a: { ratePerSecondMax: 1 }, b: {} } } })
+    await bench.send(
+      { payload: { a: 20, b: 0 } },
+      { payload: { a: 500 }, device: 2 },
+      { payload: { a: 500, b: 500 } },
+    )
+    const contents = await bench.contents(1, 2)
+    assert.deepEqual(
+      Object.entries(contents).map(([metric, points]) => [metric, points.map(([, , quality]) => quality)]),
+      [
+        ['1/a', [0, 1]],
+        ['1/b', [0, 0]],
+        ['2/a', [0]],
+      ],
+    )
+  })
+})
+
 describe('a changed profile', () => {
   it('judges what comes after it, and the rate of change goes on', async () => {
     await using bench = await TestBench.open({ profile: { metrics: { a: { ratePerSecondMax: 1 } } } })
@@ -214,6 +246,15 @@ describe('processing', () => {
       code: 'identityMismatch',
       message: /^The store holds positions of the log \w+, but the log is \w+: /,
     })
+  })
+
+  it('stops at a batch that is damaged, and says where it is', async () => {
+    await using bench = await TestBench.open()
+    const { bytes } = bench.sender.batch([{ payload: { a: 1 } }, { payload: { a: 2 } }])
+    bytes.fill(0xff, bytes.length - 20)
+    await bench.queue.append({ bytes, count: 2 })
+    await assert.rejects(bench.processing.done, { code: 'corruptData', message: /batch at position 1: / })
+    assert.deepEqual(await bench.contents(), {})
   })
 
   it('stores what it took before it closes', async () => {
