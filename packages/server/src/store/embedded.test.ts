@@ -6,7 +6,7 @@ const embedded = (store: Store) => store as EmbeddedStore
 
 storeContract({
   open: (directory, clock) => openEmbeddedStore({ directory, clock, maintenance: 'asked' }),
-  openBackup: (directory) => openEmbeddedStore({ directory }),
+  openBackup: (directory) => openEmbeddedStore({ directory, maintenance: 'asked' }),
   upheavals: {
     nothing: async () => {},
     rotation: (store) => embedded(store).rotate(),

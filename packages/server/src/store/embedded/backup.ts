@@ -4,7 +4,7 @@ import { literal } from './duckdb.ts'
 import { layout, makeFolders, sync } from './files.ts'
 import type { Pinned } from './inventory.ts'
 import type { StoreState } from './state.ts'
-import { storeUnavailable } from './transaction.ts'
+import { failed } from './transaction.ts'
 
 /**
  * Copies the store as it is at one moment: the database within one transaction's view, the segments that were listed
@@ -30,7 +30,7 @@ export async function backup(state: StoreState, directory: string): Promise<void
     await rename(unfinished, target.database)
     await syncAll(target.database, target.segments, directory)
   } catch (error) {
-    throw storeUnavailable(error)
+    throw await failed(state, connection, error)
   } finally {
     pinned?.release()
     connection.close()

@@ -49,6 +49,8 @@ export interface Segment {
   readonly late: boolean
   readonly file: string
   readonly rows: number
+  /** How many of them are suspect; with none, a query need not read the column. */
+  readonly suspects: number
   readonly bytes: number
   readonly timeMin: number
   readonly timeMax: number

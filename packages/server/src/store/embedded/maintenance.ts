@@ -6,7 +6,7 @@ import { purgeOnce } from './purge.ts'
 import { applyRetention } from './retention.ts'
 import { rotatedTables, rotationDue, switchTables, writeSegments } from './rotation.ts'
 import { nowMicros, type StoreState } from './state.ts'
-import { transaction } from './transaction.ts'
+import { failed, transaction } from './transaction.ts'
 
 /** Hot tables that may be filled before writes wait for the one that is becoming a segment. */
 const hotTablesMax = 2
@@ -42,7 +42,10 @@ export class Maintenance {
   async makeRoom(): Promise<void> {
     const { tables } = this.#state.inventories.current
     const hot = tables.filter((table) => !table.late).reduce((sum, table) => sum + table.rows, 0)
-    if (hot > (hotTablesMax + 1) * this.#state.options.hotPointsMax) await this.#rotate()
+    if (hot <= (hotTablesMax + 1) * this.#state.options.hotPointsMax) return
+    await this.#rotate().catch(async (error) => {
+      throw await failed(this.#state, this.#state.computing, error)
+    })
   }
 
   /** Does in the background what is due. */
@@ -53,6 +56,7 @@ export class Maintenance {
       this.#scheduled = false
       if (this.#closed) return
       this.#state.options.onError(error)
+      this.#noteBroken(error)
       this.#retry = setTimeout(() => this.schedule(), retryMs).unref()
     })
   }
@@ -72,6 +76,7 @@ export class Maintenance {
     return this.#tasks.run(async () => {
       while (await mergeOnce(this.#state));
       while (await purgeOnce(this.#state));
+      await Promise.all(this.#state.removals)
     })
   }
 
@@ -89,6 +94,7 @@ export class Maintenance {
     clearTimeout(this.#retry)
     clearInterval(this.#idle)
     await this.#tasks.run(async () => {})
+    await Promise.all(this.#state.removals)
   }
 
   async #run(): Promise<void> {
@@ -106,6 +112,10 @@ export class Maintenance {
     if (nowMicros(this.#state) - this.#lastPurgeMicros > dayMicros / 24) await this.#purge()
     this.#scheduled = false
     if (rotationDue(this.#state)) this.schedule()
+  }
+
+  #noteBroken(error: unknown): void {
+    failed(this.#state, this.#state.computing, error).catch(() => {})
   }
 
   #rotate(): Promise<void> {
@@ -126,7 +136,13 @@ export class Maintenance {
    * such a table; the next rotation, or DuckDB itself at a commit, does it then.
    */
   async #checkpoint(): Promise<void> {
-    await this.#state.lock.run(() => this.#state.writing.run('CHECKPOINT')).catch(() => {})
+    const { lock, writing, health } = this.#state
+    await lock
+      .run(async () => {
+        health.logIsNew = true
+        await writing.run('CHECKPOINT')
+      })
+      .catch(() => {})
     await this.#state.options.failpoint('rotation: checkpointed')
   }
 

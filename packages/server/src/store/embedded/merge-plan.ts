@@ -22,9 +22,9 @@ interface Run {
 }
 
 export interface MergeLimits {
-  /** Points that a run has at least before it counts as one of the next class, eight times as large each. */
+  /** Points that are cheap enough to be rewritten for any small run that joins them. */
   readonly smallRunPoints: number
-  /** Neighbouring runs of one class that are merged into one. */
+  /** Neighbouring runs that are merged into one. */
   readonly runsPerMerge: number
   /** Points beyond which a run is not merged any more. */
   readonly runPointsMax: number
@@ -34,15 +34,15 @@ export interface MergeLimits {
 
 export const mergeLimits: MergeLimits = {
   smallRunPoints: 1_000_000,
-  runsPerMerge: 6,
+  runsPerMerge: 4,
   runPointsMax: 400_000_000,
   rewrittenPerLate: 10,
 }
 
 /**
  * The next merge that is worth its work, or undefined. Late points go into the segments they overlap once they are a
- * fair part of them; runs of the same size class are merged when enough of them follow each other in time, so that a
- * point is rewritten once a class and small runs never pile up.
+ * fair part of them. Runs that follow each other in time are merged when the largest at least doubles by it, so that a
+ * point is rewritten a few times at most, and what is left grows with the logarithm of all points.
  */
 export function planMerge(
   segments: readonly Segment[],
@@ -91,32 +91,26 @@ function overlapsAny(run: Run, segments: readonly Segment[]): boolean {
   return run.segments.some((segment) => segments.some((other) => overlaps(segment, other)))
 }
 
-/** The first sequence of neighbours of no larger class than a class that is long enough. */
 function planNeighbours(runs: readonly Run[], limits: MergeLimits): Omit<MergePlan, 'kind'> | undefined {
   for (const late of [true, false])
     for (const settled of [true, false]) {
       const alike = runs.filter((run) => run.late === late && run.settled === settled)
-      const classes = new Set(alike.map((run) => classOf(run, limits)))
-      for (const size of [...classes].sort((a, b) => a - b)) {
-        const sequence = longEnough(alike, size, limits)
-        if (sequence) return { inputs: sequence.flatMap((run) => run.segments), late }
-      }
+      const window = cheapest(alike, limits)
+      if (window) return { inputs: window.flatMap((run) => run.segments), late }
     }
   return undefined
 }
 
-function longEnough(runs: readonly Run[], size: number, limits: MergeLimits): readonly Run[] | undefined {
-  let sequence: Run[] = []
-  for (const run of runs) {
-    if (classOf(run, limits) > size || run.rows >= limits.runPointsMax) sequence = []
-    else sequence.push(run)
-    if (sequence.length === limits.runsPerMerge) return sequence
-  }
-  return undefined
-}
-
-function classOf({ rows }: Run, { smallRunPoints }: MergeLimits): number {
-  return rows < smallRunPoints ? 0 : 1 + Math.floor(Math.log2(rows / smallRunPoints) / 3)
+function cheapest(runs: readonly Run[], limits: MergeLimits): readonly Run[] | undefined {
+  const { runsPerMerge, smallRunPoints, runPointsMax } = limits
+  const windows = runs.map((_, at) => runs.slice(at, at + runsPerMerge))
+  const worthwhile = windows.filter((window) => {
+    const largest = Math.max(...window.map((run) => run.rows))
+    const total = sumRows(window)
+    const doubles = largest < runPointsMax && 2 * largest <= total
+    return window.length === runsPerMerge && (doubles || total <= smallRunPoints)
+  })
+  return worthwhile.sort((a, b) => sumRows(a) - sumRows(b))[0]
 }
 
 function sumRows(runs: readonly Run[]): number {

@@ -130,7 +130,7 @@ function idsOfMetrics(metrics: readonly string[]): string {
   return `SELECT id FROM series WHERE metric IN (${metrics.map(literal).join()})`
 }
 
-/** One part for all files that are cut at the same time. */
+/** One part for all files that are cut at the same time, and read with or without their quality. */
 function segmentParts(
   segments: readonly Segment[],
   folder: string,
@@ -138,16 +138,18 @@ function segmentParts(
   catalog: SeriesCatalog,
 ): string[] {
   const { fromMicros } = plan.selection
-  const byStart = Map.groupBy(segments, ({ cut, timeMin }) =>
-    cut > timeMin && cut > fromMicros ? cut : fromMicros,
-  )
-  return [...byStart].map(([start, members]) => {
+  const startOf = ({ cut, timeMin }: Segment) => (cut > timeMin && cut > fromMicros ? cut : fromMicros)
+  const alike = Map.groupBy(segments, (segment) => `${startOf(segment)} ${segment.suspects > 0}`)
+  return [...alike.values()].map((members) => {
+    const [first] = members as [Segment]
     const bounds = {
       timeMin: Math.min(...members.map((segment) => segment.timeMin)),
       timeMax: Math.max(...members.map((segment) => segment.timeMax)),
     }
-    const filters = [...metricSql(plan), ...aliveSql(plan, catalog), ...timeSql(bounds, plan, start)]
-    return `SELECT ${pointColumns} FROM ${filesSql(members, folder)} WHERE ${['true', ...filters].join(' AND ')}`
+    const filters = [...metricSql(plan), ...aliveSql(plan, catalog), ...timeSql(bounds, plan, startOf(first))]
+    const quality = first.suspects > 0 ? 'quality' : '0::UTINYINT AS quality'
+    return `SELECT series, time, value, ${quality}, version FROM ${filesSql(members, folder)}
+      WHERE ${['true', ...filters].join(' AND ')}`
   })
 }
 

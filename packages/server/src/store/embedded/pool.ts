@@ -20,6 +20,7 @@ export class ReadPool {
   readonly #all: readonly Connection[]
   readonly #idle: Connection[]
   readonly #waiting = new Set<Waiting>()
+  readonly #running = new Set<Promise<unknown>>()
   #closed = false
 
   private constructor(options: ReadPoolOptions, connections: readonly Connection[]) {
@@ -49,7 +50,7 @@ export class ReadPool {
       })
       expire = () => connection.interrupt()
       try {
-        return await query(connection, () => expired)
+        return await this.#watched(query(connection, () => expired || this.#closed))
       } catch (error) {
         throw expired ? timedOut() : error
       } finally {
@@ -61,13 +62,21 @@ export class ReadPool {
     }
   }
 
-  /** Refuses what waits, stops what runs and closes the connections. */
-  close(): void {
+  /** Refuses what waits, stops what runs, and closes the connections when it has ended. */
+  async close(): Promise<void> {
     this.#closed = true
     for (const waiting of this.#waiting) waiting.refuse(new DroverError('shuttingDown'))
-    for (const connection of this.#all) {
-      connection.interrupt()
-      connection.close()
+    for (const connection of this.#all) if (!this.#idle.includes(connection)) connection.interrupt()
+    await Promise.allSettled(this.#running)
+    for (const connection of this.#all) connection.close()
+  }
+
+  async #watched<T>(running: Promise<T>): Promise<T> {
+    this.#running.add(running)
+    try {
+      return await running
+    } finally {
+      this.#running.delete(running)
     }
   }
 

@@ -14,9 +14,9 @@ import { pointsSql, type Selection } from './points-sql.ts'
 import { quarantineRows, quarantineSql } from './quarantine.ts'
 import { kinds } from './schema.ts'
 import type { StoreState } from './state.ts'
-import { storeUnavailable } from './transaction.ts'
+import { failed } from './transaction.ts'
 
-export function embeddedReader(state: StoreState): StoreReader {
+export function readerOf(state: StoreState): StoreReader {
   const { catalog, quarantine } = state
   return {
     series: async (deviceUids) => catalog.ofDevices(deviceUids),
@@ -56,7 +56,7 @@ async function ask(
         return sql === undefined ? [] : await connection.columns(sql)
       } catch (error) {
         const outdated = pinned.inventory !== state.inventories.current
-        if (!outdated || expired() || attempt === retriesMax) throw storeUnavailable(error)
+        if (!outdated || expired() || attempt === retriesMax) throw await failed(state, connection, error)
       } finally {
         pinned.release()
       }

@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises'
+import { rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DroverError } from '@drover/protocol'
 import { type Connection, literal, type ResultColumn } from './duckdb.ts'
@@ -14,6 +14,7 @@ const columns: readonly [keyof Segment, string][] = [
   ['late', 'late::UTINYINT'],
   ['file', 'file'],
   ['rows', 'rows::DOUBLE'],
+  ['suspects', 'suspects::DOUBLE'],
   ['bytes', 'bytes::DOUBLE'],
   ['timeMin', 'time_min::DOUBLE'],
   ['timeMax', 'time_max::DOUBLE'],
@@ -86,34 +87,39 @@ export async function writeSegment(
 ): Promise<Segment | undefined> {
   const file = `${origin.kind}-${String(origin.id).padStart(8, '0')}.parquet`
   const path = join(folders.temporary, file)
-  await connection.run(
-    `COPY (SELECT p.series, s.metric, p.time, p.value, p.quality, p.version FROM ${relation} p
-       JOIN series s ON s.id = p.series ORDER BY s.metric, p.series, p.time)
-     TO ${literal(path)} (FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION v2)`,
-  )
-  await failpoint('file written')
-  const extent = await segmentExtent(connection, path)
-  if (!extent) return undefined
-  const { size } = await stat(path)
-  await publish(path, folders.segments, failpoint)
-  return { ...origin, ...extent, file, bytes: size, cut: 0 }
+  try {
+    await connection.run(
+      `COPY (SELECT p.series, s.metric, p.time, p.value, p.quality, p.version FROM ${relation} p
+         JOIN series s ON s.id = p.series ORDER BY s.metric, p.series, p.time)
+       TO ${literal(path)} (FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION v2)`,
+    )
+    await failpoint('file written')
+    const extent = await segmentExtent(connection, path)
+    if (!extent) return undefined
+    const { size } = await stat(path)
+    await publish(path, folders.segments, failpoint)
+    return { ...origin, ...extent, file, bytes: size, cut: 0 }
+  } finally {
+    await rm(path, { force: true })
+  }
 }
 
 async function segmentExtent(connection: Connection, path: string) {
   const found = (await connection.columns(
-    `SELECT metric, count(*)::DOUBLE, epoch_us(min(time))::DOUBLE, epoch_us(max(time))::DOUBLE, min(series)::DOUBLE,
+    `SELECT metric, count(*)::DOUBLE, sum(quality)::DOUBLE, epoch_us(min(time))::DOUBLE, epoch_us(max(time))::DOUBLE, min(series)::DOUBLE,
        max(series)::DOUBLE, min(version)::DOUBLE, max(version)::DOUBLE
      FROM read_parquet(${literal(path)}) GROUP BY metric`,
   )) as ResultColumn[]
   const metrics = found[0] as readonly string[]
   if (metrics.length === 0) return undefined
-  const [rows, timeMin, timeMax, seriesMin, seriesMax, versionMin, versionMax] = found.slice(
+  const [rows, suspects, timeMin, timeMax, seriesMin, seriesMax, versionMin, versionMax] = found.slice(
     1,
   ) as Float64Array[]
   const order = metrics.map((_, at) => at).sort((a, b) => compareTexts(metrics[a]!, metrics[b]!))
   const [first, last] = [order[0]!, order.at(-1)!]
   return {
-    rows: rows!.reduce((sum, count) => sum + count, 0),
+    rows: sumOf(rows!),
+    suspects: sumOf(suspects!),
     timeMin: Math.min(...timeMin!),
     timeMax: Math.max(...timeMax!),
     seriesMin: Math.min(...seriesMin!),
@@ -125,4 +131,8 @@ async function segmentExtent(connection: Connection, path: string) {
     versionMin: Math.min(...versionMin!),
     versionMax: Math.max(...versionMax!),
   }
+}
+
+function sumOf(column: Float64Array): number {
+  return column.reduce((sum, value) => sum + value, 0)
 }

@@ -77,6 +77,13 @@ export interface StoreState {
   readonly quarantine: QuarantineCounts
   readonly positions: Map<string, StoredPosition>
   readonly inventories: Inventories
+  /** Replaced files that are being deleted. */
+  readonly removals: ReadonlySet<Promise<void>>
+  /**
+   * `broken`: DuckDB refuses everything until it is opened again. `logIsNew`: the next commit creates the file of its
+   * log, whose name is then still to be made durable.
+   */
+  readonly health: { broken: boolean; logIsNew: boolean }
   /** Numbers that are given away once. */
   readonly counters: { generation: number; segment: number; latestTable: number }
 }
@@ -122,8 +129,12 @@ async function loadState(
   await loadLatest(writing, latest, counters.latestTable, tables)
   const quarantine = new QuarantineCounts()
   await quarantine.load(writing)
+  const removals = new Set<Promise<void>>()
   const remove = (file: string) => {
-    rm(join(folders.segments, file), { force: true }).catch(options.onError)
+    const removal = rm(join(folders.segments, file), { force: true })
+      .catch(options.onError)
+      .finally(() => removals.delete(removal))
+    removals.add(removal)
   }
   return {
     options,
@@ -143,6 +154,8 @@ async function loadState(
     quarantine,
     positions: await loadPositions(writing),
     inventories: new Inventories({ tables, segments }, remove),
+    removals,
+    health: { broken: false, logIsNew: true },
     counters,
   }
 }
@@ -217,4 +230,14 @@ async function countTable(connection: Connection, table: PointTable, now: number
     table.arrivedMin = now
     table.arrivedMax = now
   }
+}
+
+/** The caller holds nothing of it any more; what still reads is stopped. */
+export async function closeState({ readers, lock, computing, writing, database }: StoreState): Promise<void> {
+  await readers.close()
+  await lock.run(async () => {
+    computing.close()
+    writing.close()
+    database.close()
+  })
 }

@@ -1,5 +1,6 @@
 import { DroverError, isDroverError } from '@drover/protocol'
 import type { Connection } from './duckdb.ts'
+import { sync } from './files.ts'
 import type { StoreState } from './state.ts'
 
 /**
@@ -16,20 +17,38 @@ export function transaction<T>(
 
 /** The same for who holds the lock already. */
 export async function transactionLocked<T>(
-  { writing }: StoreState,
+  state: StoreState,
   change: (connection: Connection) => Promise<T>,
   apply: (changed: T) => void = () => {},
 ): Promise<T> {
+  const { writing } = state
   try {
     await writing.run('BEGIN')
     const changed = await change(writing)
     await writing.run('COMMIT')
+    if (state.health.logIsNew) await sync(state.options.directory)
+    state.health.logIsNew = false
     apply(changed)
     return changed
   } catch (error) {
     await writing.run('ROLLBACK').catch(() => {})
-    throw isDroverError(error) ? error : storeUnavailable(error)
+    throw isDroverError(error) ? error : await failed(state, writing, error)
   }
+}
+
+/**
+ * What the caller is told of an error of DuckDB. Some, such as a full disk at the wrong moment, make it refuse
+ * everything until it is opened again; that is found out here.
+ */
+export async function failed(
+  { health }: StoreState,
+  connection: Connection,
+  error: unknown,
+): Promise<DroverError> {
+  await connection.run('SELECT 1').catch(() => {
+    health.broken = true
+  })
+  return storeUnavailable(error)
 }
 
 export function storeUnavailable(error: unknown): DroverError {
