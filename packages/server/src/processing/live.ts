@@ -38,7 +38,9 @@ export class LiveBatch {
     return this.points.size === 0 && this.refusals.size === 0 && !this.gap
   }
 
+  /** Once something was left out, who listens has to read the store, so that the rest is not worth the time. */
   addPoint(point: LivePoint): void {
+    if (this.gap) return
     const { seriesId } = point.metric
     const earlier = this.points.get(seriesId)
     if (earlier && earlier.timeMicros > point.timeMicros) return
@@ -97,6 +99,9 @@ export interface LivePublisherOptions {
   readonly periodMs: number
 }
 
+/** After an update, this many times as long as it took passes before the next: storing keeps nine tenths of the thread. */
+const restPerWork = 9
+
 /**
  * Passes what was stored on to whoever watches: at most once a period, and only when the last update was taken. Meanwhile a
  * later value of a series takes the place of the earlier one, so that storing never waits for a listener.
@@ -132,18 +137,21 @@ export class LivePublisher {
     this.#timer = undefined
   }
 
-  #schedule(): void {
+  #schedule(delayMs = this.#options.periodMs): void {
     if (this.#timer || this.#isPublishing || this.#pending.isEmpty) return
-    this.#timer = setTimeout(() => this.#publish(), this.#options.periodMs)
+    this.#timer = setTimeout(() => this.#publish(), delayMs)
   }
 
   async #publish(): Promise<void> {
     this.#timer = undefined
+    const startedAt = performance.now()
     const update = this.#pending.toUpdate()
     this.#pending = new LiveBatch()
     this.#isPublishing = true
-    await this.#options.publish(update)
+    const taken = this.#options.publish(update)
+    const spentMs = performance.now() - startedAt
+    await taken
     this.#isPublishing = false
-    this.#schedule()
+    this.#schedule(Math.max(this.#options.periodMs, spentMs * restPerWork))
   }
 }
