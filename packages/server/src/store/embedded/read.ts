@@ -55,6 +55,8 @@ async function ask(
         const sql = make(pinned.inventory)
         return sql === undefined ? [] : await connection.columns(sql)
       } catch (error) {
+        // A commit that dropped the table may not be in memory yet: whoever makes it holds the lock until it is.
+        await state.lock.run(async () => {})
         const outdated = pinned.inventory !== state.inventories.current
         if (!outdated || expired() || attempt === retriesMax) throw await failed(state, connection, error)
       } finally {

@@ -26,13 +26,24 @@ export async function transactionLocked<T>(
     await writing.run('BEGIN')
     const changed = await change(writing)
     await writing.run('COMMIT')
-    if (state.health.logIsNew) await sync(state.options.directory)
-    state.health.logIsNew = false
     apply(changed)
+    await syncLogName(state)
     return changed
   } catch (error) {
     await writing.run('ROLLBACK').catch(() => {})
     throw isDroverError(error) ? error : await failed(state, writing, error)
+  }
+}
+
+/** What is committed but not sure to survive a power cut is looked up again, by opening the store anew. */
+async function syncLogName({ health, options }: StoreState): Promise<void> {
+  if (!health.logIsNew) return
+  try {
+    await sync(options.directory)
+    health.logIsNew = false
+  } catch (error) {
+    health.broken = true
+    throw error
   }
 }
 
