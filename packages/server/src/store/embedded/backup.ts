@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { literal } from './duckdb.ts'
 import { layout, makeFolders, sync } from './files.ts'
 import type { Pinned } from './inventory.ts'
+import { segmentFiles } from './segments.ts'
 import type { StoreState } from './state.ts'
 import { failed } from './transaction.ts'
 
@@ -25,7 +26,7 @@ export async function backup(state: StoreState, directory: string): Promise<void
     await connection.run('COPY FROM DATABASE drover TO backup')
     await connection.run('COMMIT')
     await connection.run('DETACH backup')
-    for (const { file } of pinned.inventory.segments)
+    for (const { file } of pinned.inventory.segments.flatMap(segmentFiles))
       await linkOrCopy(join(state.folders.segments, file), join(target.segments, file))
     await rename(unfinished, target.database)
     await syncAll(target.database, target.segments, directory)

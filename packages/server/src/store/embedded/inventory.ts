@@ -52,6 +52,9 @@ export interface Segment {
   /** How many of them are suspect; with none, a query need not read the column. */
   readonly suspects: number
   readonly bytes: number
+  /** Rows and bytes of the file beside it that sums it up by the hour; 0 without one. */
+  readonly hours: number
+  readonly hoursBytes: number
   readonly timeMin: number
   readonly timeMax: number
   readonly seriesMin: number

@@ -20,6 +20,8 @@ function segment(id: number, rows: number, options: Partial<Segment> = {}): Segm
     rows,
     suspects: 0,
     bytes: rows,
+    hours: 0,
+    hoursBytes: 0,
     timeMin: id * 100,
     timeMax: id * 100 + 99,
     seriesMin: 1,

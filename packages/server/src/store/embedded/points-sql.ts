@@ -15,7 +15,7 @@ export interface Selection {
 /** Metrics that a query names; past it, it names the series only. */
 const metricsNamedMax = 16
 
-interface Plan {
+export interface Plan {
   readonly selection: Selection
   readonly metrics: readonly string[]
   readonly seriesMin: number
@@ -35,9 +35,23 @@ export function pointsSql(
   selection: Selection,
 ): string | undefined {
   const plan = planOf(catalog, selection)
-  if (!plan) return undefined
-  const tables = inventory.tables.filter((table) => tableHolds(table, plan))
-  const segments = inventory.segments.filter((segment) => segmentHolds(segment, plan))
+  return plan && relationOf(plan, sourcesOf(inventory, plan), segmentsFolder, catalog)
+}
+
+/** The tables and segments that may hold selected points. */
+export function sourcesOf(inventory: Inventory, plan: Plan): Inventory {
+  return {
+    tables: inventory.tables.filter((table) => tableHolds(table, plan)),
+    segments: inventory.segments.filter((segment) => segmentHolds(segment, plan)),
+  }
+}
+
+export function relationOf(
+  plan: Plan,
+  { tables, segments }: Inventory,
+  segmentsFolder: string,
+  catalog: SeriesCatalog,
+): string | undefined {
   const parts = (late: boolean) => [
     ...tables.filter((table) => table.late === late).map((table) => tableSql(table, plan)),
     ...segmentParts(
@@ -67,7 +81,7 @@ export function timestamp(micros: number): string {
   return `make_timestamp(${Math.trunc(micros)})`
 }
 
-function planOf(catalog: SeriesCatalog, selection: Selection): Plan | undefined {
+export function planOf(catalog: SeriesCatalog, selection: Selection): Plan | undefined {
   const { fromMicros, toMicros } = selection
   const ids = [...new Set(selection.seriesIds)].filter((id) => catalog.get(id) !== undefined)
   if (ids.length === 0 || !(fromMicros < toMicros)) return undefined
@@ -146,7 +160,7 @@ function segmentParts(
       timeMin: Math.min(...members.map((segment) => segment.timeMin)),
       timeMax: Math.max(...members.map((segment) => segment.timeMax)),
     }
-    const filters = [...metricSql(plan), ...aliveSql(plan, catalog), ...timeSql(bounds, plan, startOf(first))]
+    const filters = [...seriesFilters(plan, catalog), ...timeSql(bounds, plan, startOf(first))]
     const quality = first.suspects > 0 ? 'quality' : '0::UTINYINT AS quality'
     return `SELECT series, time, value, ${quality}, version FROM ${filesSql(members, folder)}
       WHERE ${['true', ...filters].join(' AND ')}`
@@ -155,6 +169,11 @@ function segmentParts(
 
 export function filesSql(segments: readonly Segment[], folder: string): string {
   return `read_parquet([${segments.map(({ file }) => literal(`${folder}/${file}`)).join()}])`
+}
+
+/** Of the rows in segments, which series are selected. */
+export function seriesFilters(plan: Plan, catalog: SeriesCatalog): string[] {
+  return [...metricSql(plan), ...aliveSql(plan, catalog)]
 }
 
 function metricSql({ metrics }: Plan): string[] {

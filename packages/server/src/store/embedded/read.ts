@@ -1,4 +1,3 @@
-import { type AggregateFunction, DroverError } from '@drover/protocol'
 import type {
   BucketsQuery,
   BucketsResult,
@@ -8,6 +7,7 @@ import type {
   SeriesState,
   StoreReader,
 } from '../store.ts'
+import { bucketsResult, bucketsSql } from './buckets.ts'
 import type { ResultColumn } from './duckdb.ts'
 import type { Inventory } from './inventory.ts'
 import { pointsSql, type Selection } from './points-sql.ts'
@@ -106,49 +106,12 @@ function pointsResult(found: readonly ResultColumn[], kind: 'numbers' | 'texts')
   }
 }
 
-/** Of values in the order of time; of all series folded into one, by series at the same time. */
-const aggregates: Record<AggregateFunction, (order: string) => string> = {
-  avg: () => 'avg(value)',
-  min: () => 'min(value)',
-  max: () => 'max(value)',
-  sum: () => 'sum(value)',
-  count: () => 'count(*)',
-  first: (order) => `arg_min(value, ${order})`,
-  last: (order) => `arg_max(value, ${order})`,
-}
-
 async function buckets(state: StoreState, query: BucketsQuery): Promise<BucketsResult> {
-  const { functions, group, limit, goodOnly } = query
-  const every = Math.trunc(query.everyMicros)
-  const order = group === 'all' ? 'row(time, series)' : 'time'
-  const filter = goodOnly ? 'FILTER (WHERE quality = 0)' : ''
-  const asked = functions.map((name) => `(${aggregates[name](order)} ${filter})::DOUBLE`)
-  const found = await askPoints(
-    state,
-    { ...query, kind: 'numbers' },
-    (points) =>
-      `SELECT ${group === 'all' ? '0' : 'series'}::INTEGER AS s, ((epoch_us(time) // ${every}) * ${every})::DOUBLE AS b,
-         count(*)::DOUBLE, sum(quality)::DOUBLE ${asked.map((column) => `, ${column}`).join('')}
-       FROM ${points} GROUP BY s, b ORDER BY s, b LIMIT ${Number(limit) + 1}`,
+  const found = await ask(state, (inventory) =>
+    bucketsSql(inventory, state.folders.segments, state.catalog, query),
   )
-  const [series, timeMicros, counts, suspect] = (found.length > 0 ? found : noBuckets) as [
-    Int32Array,
-    Float64Array,
-    Float64Array,
-    Float64Array,
-  ]
-  if (series.length > limit) throw new DroverError('queryTooLarge', { limit, unit: 'buckets' })
-  const column = (index: number) => (found[4 + index] as Float64Array | undefined) ?? new Float64Array()
-  return {
-    series,
-    timeMicros,
-    columns: Object.fromEntries(functions.map((name, index) => [name, column(index)])),
-    good: counts.map((count, at) => count - suspect[at]!),
-    suspect,
-  }
+  return bucketsResult(found, query)
 }
-
-const noBuckets = [new Int32Array(), new Float64Array(), new Float64Array(), new Float64Array()]
 
 /**
  * Each series is divided into equally long stretches of time; of each, the earliest of its smallest and of its largest
@@ -206,7 +169,7 @@ function status({ catalog, inventories, quarantine }: StoreState) {
     hotPoints: rows(false),
     latePoints: rows(true),
     segments: segments.length,
-    segmentBytes: segments.reduce((sum, segment) => sum + segment.bytes, 0),
+    segmentBytes: segments.reduce((sum, segment) => sum + segment.bytes + segment.hoursBytes, 0),
     quarantined: quarantine.total,
   }
 }

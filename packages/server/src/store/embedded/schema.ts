@@ -25,7 +25,7 @@ export const schema = `
     identity VARCHAR NOT NULL, position BIGINT NOT NULL);
   CREATE TABLE IF NOT EXISTS segments (id INTEGER NOT NULL, run INTEGER NOT NULL, kind VARCHAR NOT NULL,
     late BOOLEAN NOT NULL, file VARCHAR NOT NULL, rows BIGINT NOT NULL, suspects BIGINT NOT NULL, bytes BIGINT NOT NULL,
-    time_min BIGINT NOT NULL, time_max BIGINT NOT NULL, series_min INTEGER NOT NULL, series_max INTEGER NOT NULL,
+    hours INTEGER NOT NULL, hours_bytes BIGINT NOT NULL, time_min BIGINT NOT NULL, time_max BIGINT NOT NULL, series_min INTEGER NOT NULL, series_max INTEGER NOT NULL,
     metric_min VARCHAR NOT NULL, metric_max VARCHAR NOT NULL, series_first INTEGER NOT NULL,
     series_last INTEGER NOT NULL, version_min BIGINT NOT NULL,
     version_max BIGINT NOT NULL, arrived_max BIGINT NOT NULL, cut BIGINT NOT NULL);

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { DroverError } from '@drover/protocol'
 import { type Connection, literal, type ResultColumn } from './duckdb.ts'
 import { type Failpoint, type Layout, publish } from './files.ts'
+import { hoursFile, noHours, writeHours } from './hours.ts'
 import type { Segment } from './inventory.ts'
 import { compareTexts } from './ranges.ts'
 import type { Kind } from './schema.ts'
@@ -16,6 +17,8 @@ const columns: readonly [keyof Segment, string][] = [
   ['rows', 'rows::DOUBLE'],
   ['suspects', 'suspects::DOUBLE'],
   ['bytes', 'bytes::DOUBLE'],
+  ['hours', 'hours'],
+  ['hoursBytes', 'hours_bytes::DOUBLE'],
   ['timeMin', 'time_min::DOUBLE'],
   ['timeMax', 'time_max::DOUBLE'],
   ['seriesMin', 'series_min'],
@@ -40,9 +43,14 @@ export async function loadSegments(connection: Connection): Promise<Segment[]> {
   })
 }
 
+/** The files of a segment with their lengths. */
+export function segmentFiles({ file, bytes, hours, hoursBytes }: Segment): { file: string; bytes: number }[] {
+  return [{ file, bytes }, ...(hours > 0 ? [{ file: hoursFile(file), bytes: hoursBytes }] : [])]
+}
+
 /** Throws `corruptData` when a listed file is missing or has another length. */
 export async function checkSegments(segments: readonly Segment[], folders: Layout): Promise<void> {
-  for (const { file, bytes } of segments) {
+  for (const { file, bytes } of segments.flatMap(segmentFiles)) {
     const found = await stat(join(folders.segments, file)).catch(() => undefined)
     if (found?.size !== bytes)
       throw new DroverError('corruptData', {
@@ -97,10 +105,14 @@ export async function writeSegment(
     const extent = await segmentExtent(connection, path)
     if (!extent) return undefined
     const { size } = await stat(path)
+    const hours =
+      origin.late || origin.kind === 'texts' ? noHours : await writeHours(connection, path, extent.rows)
+    if (hours.hours > 0) await publish(hoursFile(path), folders.segments, failpoint)
     await publish(path, folders.segments, failpoint)
-    return { ...origin, ...extent, file, bytes: size, cut: 0 }
+    return { ...origin, ...extent, ...hours, file, bytes: size, cut: 0 }
   } finally {
     await rm(path, { force: true })
+    await rm(hoursFile(path), { force: true })
   }
 }
 

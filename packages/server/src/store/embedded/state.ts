@@ -5,6 +5,7 @@ import { micros } from '../micros.ts'
 import type { StoredPosition } from '../position.ts'
 import { type Connection, type Database, literal, openDatabase, type ResultColumn } from './duckdb.ts'
 import { type Failpoint, type Layout, layout, makeFolders, removeUnlisted } from './files.ts'
+import { hoursFile } from './hours.ts'
 import { Inventories, type PointTable, parseTableName, pointTable } from './inventory.ts'
 import { loadKeys, type MessageKeys } from './keys.ts'
 import { LatestPoints } from './latest.ts'
@@ -13,7 +14,7 @@ import { Mutex } from './mutex.ts'
 import { ReadPool } from './pool.ts'
 import { QuarantineCounts } from './quarantine.ts'
 import { createPointTable, kinds, schema } from './schema.ts'
-import { checkSegments, loadSegments } from './segments.ts'
+import { checkSegments, loadSegments, segmentFiles } from './segments.ts'
 import { loadSeries, type SeriesCatalog } from './series.ts'
 
 export interface EmbeddedStoreOptions {
@@ -119,7 +120,7 @@ async function loadState(
   await writing.run(schema)
   const segments = await loadSegments(writing)
   await checkSegments(segments, folders)
-  await removeUnlisted(folders, new Set(segments.map(({ file }) => file)))
+  await removeUnlisted(folders, new Set(segments.flatMap(segmentFiles).map(({ file }) => file)))
   const catalog = await loadSeries(writing)
   const latest = new LatestPoints()
   for (const id of catalog.ids()) latest.addSeries(id)
@@ -131,7 +132,10 @@ async function loadState(
   await quarantine.load(writing)
   const removals = new Set<Promise<void>>()
   const remove = (file: string) => {
-    const removal = rm(join(folders.segments, file), { force: true })
+    const removal = Promise.all(
+      [file, hoursFile(file)].map((name) => rm(join(folders.segments, name), { force: true })),
+    )
+      .then(() => {})
       .catch(options.onError)
       .finally(() => removals.delete(removal))
     removals.add(removal)

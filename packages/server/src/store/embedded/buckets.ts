@@ -1,0 +1,156 @@
+import { type AggregateFunction, DroverError } from '@drover/protocol'
+import type { BucketsQuery, BucketsResult } from '../store.ts'
+import { literal, type ResultColumn } from './duckdb.ts'
+import { hourMicros, hoursFile } from './hours.ts'
+import type { Inventory, Segment } from './inventory.ts'
+import { type Plan, planOf, relationOf, seriesFilters, sourcesOf, timestamp } from './points-sql.ts'
+import type { SeriesCatalog } from './series.ts'
+
+/** The SQL of a query for buckets: from points alone, or with the hours of segments where whole hours are asked for. */
+export function bucketsSql(
+  inventory: Inventory,
+  folder: string,
+  catalog: SeriesCatalog,
+  query: BucketsQuery,
+): string | undefined {
+  const plan = planOf(catalog, { ...query, kind: 'numbers' })
+  if (!plan) return undefined
+  const sources = sourcesOf(inventory, plan)
+  const summed = segmentsByHours(sources, plan, query)
+  if (summed.length > 0) return mixedSql(plan, sources, summed, folder, catalog, query)
+  const points = relationOf(plan, sources, folder, catalog)
+  return points && pointBucketsSql(points, query)
+}
+
+/** Of values in the order of time; of all series folded into one, by series at the same time. */
+const ofPoints: Record<AggregateFunction, (order: string) => string> = {
+  avg: () => 'avg(value)',
+  min: () => 'min(value)',
+  max: () => 'max(value)',
+  sum: () => 'sum(value)',
+  count: () => 'count(*)',
+  first: (order) => `arg_min(value, ${order})`,
+  last: (order) => `arg_max(value, ${order})`,
+}
+
+function pointBucketsSql(points: string, query: BucketsQuery): string {
+  const order = query.group === 'all' ? 'row(time, series)' : 'time'
+  const filter = query.goodOnly ? 'FILTER (WHERE quality = 0)' : ''
+  const columns = query.functions.map((name) => `${ofPoints[name](order)} ${filter}`)
+  return groupedSql(points, query, 'time', ['count(*)', 'sum(quality)', ...columns])
+}
+
+function groupedSql(relation: string, query: BucketsQuery, time: string, columns: readonly string[]): string {
+  const every = Math.trunc(query.everyMicros)
+  const series = query.group === 'all' ? '0' : 'series'
+  return `SELECT ${series}::INTEGER AS s, (b * ${every})::DOUBLE, ${columns.map((_, at) => `c${at}::DOUBLE`).join()}
+    FROM (SELECT ${series} AS series, epoch_us(${time}) // ${every} AS b,
+        ${columns.map((column, at) => `${column} AS c${at}`).join()}
+      FROM ${relation} GROUP BY ALL) ORDER BY s, b LIMIT ${Number(query.limit) + 1}`
+}
+
+/**
+ * Segments whose hours may stand for their points: of whole hours, uncut, without a late point that could repeat one of
+ * theirs, and without suspect points when only good ones are asked for.
+ */
+function segmentsByHours(sources: Inventory, { selection }: Plan, query: BucketsQuery): Segment[] {
+  if (query.everyMicros % hourMicros !== 0) return []
+  const { from, to } = wholeHours(selection)
+  if (from >= to) return []
+  const late = [...sources.tables, ...sources.segments].filter((source) => source.late)
+  const touched = (segment: Segment) =>
+    late.some(({ timeMin, timeMax }) => timeMin <= segment.timeMax && timeMax >= segment.timeMin)
+  return sources.segments.filter(
+    (segment) =>
+      segment.hours > 0 &&
+      segment.cut <= segment.timeMin &&
+      segment.timeMax >= from &&
+      segment.timeMin < to &&
+      !(query.goodOnly && segment.suspects > 0) &&
+      !touched(segment),
+  )
+}
+
+function wholeHours({ fromMicros, toMicros }: { fromMicros: number; toMicros: number }) {
+  return {
+    from: Math.ceil(fromMicros / hourMicros) * hourMicros,
+    to: Math.floor(toMicros / hourMicros) * hourMicros,
+  }
+}
+
+const ofHours: Record<AggregateFunction, (group: BucketsQuery['group']) => string> = {
+  avg: () => 'sum(total) / sum(counted)',
+  min: () => 'min(low)',
+  max: () => 'max(high)',
+  sum: () => 'sum(total)',
+  count: () => 'coalesce(sum(counted), 0)',
+  first: (group) => `arg_min(first, ${group === 'all' ? 'row(first_time, series)' : 'first_time'})`,
+  last: (group) => `arg_max(last, ${group === 'all' ? 'row(last_time, series)' : 'last_time'})`,
+}
+
+/** Whole hours from the hours of `summed`; what lies before and after them in it, and all else, from points. */
+function mixedSql(
+  plan: Plan,
+  sources: Inventory,
+  summed: readonly Segment[],
+  folder: string,
+  catalog: SeriesCatalog,
+  query: BucketsQuery,
+): string {
+  const { from, to } = wholeHours(plan.selection)
+  const rest = { ...sources, segments: sources.segments.filter((segment) => !summed.includes(segment)) }
+  const edges = [{ toMicros: from }, { fromMicros: to }].flatMap((edge) => {
+    const part = { ...plan, selection: { ...plan.selection, ...edge } }
+    if (part.selection.fromMicros >= part.selection.toMicros) return []
+    return relationOf(part, sourcesOf({ tables: [], segments: summed }, part), folder, catalog) ?? []
+  })
+  const points = [relationOf(plan, rest, folder, catalog) ?? [], edges].flat()
+  const parts = [...points.map((relation) => pointAsHour(relation, query)), hoursSql(summed, from, to)]
+  const columns = query.functions.map((name) => ofHours[name](query.group))
+  return groupedSql(`(${parts.join(' UNION ALL ')})`, query, 'hour', [
+    'sum(points)',
+    'sum(suspects)',
+    ...columns,
+  ])
+
+  function hoursSql(segments: readonly Segment[], fromHour: number, toHour: number): string {
+    const files = segments.map(({ file }) => literal(`${folder}/${hoursFile(file)}`))
+    const filters = [
+      ...seriesFilters(plan, catalog),
+      segments.some(({ timeMin }) => timeMin < fromHour) ? `hour >= ${timestamp(fromHour)}` : [],
+      segments.some(({ timeMax }) => timeMax >= toHour) ? `hour < ${timestamp(toHour)}` : [],
+    ].flat()
+    return `SELECT series, hour, points, suspects, points AS counted, low, high, total, first, first_time, last, last_time
+      FROM read_parquet([${files.join()}]) WHERE ${['true', ...filters].join(' AND ')}`
+  }
+}
+
+/** A point in the columns of hours; of a suspect one that is not asked for, only that it is there. */
+function pointAsHour(relation: string, { goodOnly }: BucketsQuery): string {
+  const value = goodOnly ? 'CASE WHEN quality = 0 THEN value END' : 'value'
+  const counted = goodOnly ? '1 - quality' : '1'
+  return `SELECT series, time AS hour, 1 AS points, quality AS suspects, ${counted} AS counted, ${value} AS low,
+    ${value} AS high, ${value} AS total, ${value} AS first, time AS first_time, ${value} AS last, time AS last_time
+    FROM ${relation}`
+}
+
+export function bucketsResult(found: readonly ResultColumn[], query: BucketsQuery): BucketsResult {
+  const { limit, functions } = query
+  const [series, timeMicros, counts, suspect] = (found.length > 0 ? found : nothing) as [
+    Int32Array,
+    Float64Array,
+    Float64Array,
+    Float64Array,
+  ]
+  if (series.length > limit) throw new DroverError('queryTooLarge', { limit, unit: 'buckets' })
+  const column = (index: number) => (found[4 + index] as Float64Array | undefined) ?? new Float64Array()
+  return {
+    series,
+    timeMicros,
+    columns: Object.fromEntries(functions.map((name, index) => [name, column(index)])),
+    good: counts.map((count, at) => count - suspect[at]!),
+    suspect,
+  }
+}
+
+const nothing = [new Int32Array(), new Float64Array(), new Float64Array(), new Float64Array()]
