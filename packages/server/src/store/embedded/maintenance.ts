@@ -65,7 +65,7 @@ export class Maintenance {
   rotate(): Promise<void> {
     return this.#tasks.run(async () => {
       await writeSegments(this.#state)
-      await this.#state.lock.run(() => switchTables(this.#state, true))
+      await this.#state.lock.run(() => switchTables(this.#state))
       await writeSegments(this.#state)
       await this.#checkpoint()
     })

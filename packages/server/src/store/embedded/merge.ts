@@ -3,8 +3,7 @@ import { literal, type ResultColumn } from './duckdb.ts'
 import type { Failpoint } from './files.ts'
 import type { Segment } from './inventory.ts'
 import { type MergePlan, planMerge } from './merge-plan.ts'
-import { combined, filesSql, timestamp } from './points-sql.ts'
-import { pointColumns } from './schema.ts'
+import { combined, filesSql, segmentsSql } from './points-sql.ts'
 import { listSegment, unlistSegments, writeSegment } from './segments.ts'
 import { nowMicros, type StoreState } from './state.ts'
 import { transaction } from './transaction.ts'
@@ -45,12 +44,7 @@ export async function merge(state: StoreState, plan: MergePlan): Promise<void> {
 }
 
 function mergedSql(inputs: readonly Segment[], folder: string, part: string): string {
-  const select = (segments: readonly Segment[]) =>
-    [...Map.groupBy(segments, ({ cut, timeMin }) => (cut > timeMin ? cut : 0))].map(
-      ([cut, members]) =>
-        `SELECT ${pointColumns} FROM ${filesSql(members, folder)} WHERE ${part}
-         ${cut > 0 ? `AND time >= ${timestamp(cut)}` : ''}`,
-    )
+  const select = (segments: readonly Segment[]) => segmentsSql(segments, folder, [part])
   return combined(
     select(inputs.filter((segment) => !segment.late)),
     select(inputs.filter((segment) => segment.late)),

@@ -167,6 +167,19 @@ function segmentParts(
   })
 }
 
+/** The points of segments that meet the filters, without those that are cut. */
+export function segmentsSql(
+  segments: readonly Segment[],
+  folder: string,
+  filters: readonly string[],
+): string[] {
+  const byCut = Map.groupBy(segments, ({ cut, timeMin }) => (cut > timeMin ? cut : 0))
+  return [...byCut].map(([cut, members]) => {
+    const uncut = cut > 0 ? [`time >= ${timestamp(cut)}`] : []
+    return `SELECT ${pointColumns} FROM ${filesSql(members, folder)} WHERE ${[...filters, ...uncut].join(' AND ')}`
+  })
+}
+
 export function filesSql(segments: readonly Segment[], folder: string): string {
   return `read_parquet([${segments.map(({ file }) => literal(`${folder}/${file}`)).join()}])`
 }

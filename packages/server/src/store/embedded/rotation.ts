@@ -2,15 +2,12 @@ import { dayMicros } from '../micros.ts'
 import type { Failpoint } from './files.ts'
 import { type Inventory, type PointTable, pointTable, type Segment } from './inventory.ts'
 import { latestOfTable } from './latest-table.ts'
-import { combined } from './points-sql.ts'
+import { combined, segmentsSql, timestamp } from './points-sql.ts'
 import { createPointTable, kinds, latestColumns, pointColumns } from './schema.ts'
 import { listSegment, writeSegment } from './segments.ts'
 import { nowMicros, type StoreState, writeMeta } from './state.ts'
 import { transaction, transactionLocked } from './transaction.ts'
 import { currentTable } from './write.ts'
-
-/** Late rows below this stay in their table when hot ones are rotated: a file would be small. */
-const lateRotatedShare = 0.25
 
 /** Whether the tables that are written to have become too large, or too old for retention to tell what is in them. */
 export function rotationDue(state: StoreState): boolean {
@@ -27,18 +24,14 @@ export function rotationDue(state: StoreState): boolean {
 }
 
 /**
- * Gives writes new tables; the old ones are read on and become segments by `writeSegments`. Late tables come along when
- * they are large or old enough, and then always with the hot ones: what late points may repeat is in listed segments
- * before they are in one. The caller holds the lock.
+ * Gives writes new tables; the old ones are read on and become segments by `writeSegments`. The hot ones always come
+ * along: what late points may repeat is in segments before they are. The caller holds the lock.
  */
-export async function switchTables(state: StoreState, all = false): Promise<void> {
-  const { counters, inventories, options } = state
-  const old = nowMicros(state) - dayMicros
-  const lateToo = (table: PointTable) =>
-    all || table.rows >= lateRotatedShare * options.latePointsMax || table.arrivedMin < old
+export async function switchTables(state: StoreState): Promise<void> {
+  const { counters, inventories } = state
   const replaced = kinds.flatMap((kind) => {
     const late = currentTable(state, kind, true)
-    return [currentTable(state, kind, false), ...(late.rows > 0 && lateToo(late) ? [late] : [])]
+    return [currentTable(state, kind, false), ...(late.rows > 0 ? [late] : [])]
   })
   const generation = counters.generation + 1
   const added = replaced.map(({ kind, late }) => pointTable(kind, late, generation))
@@ -66,19 +59,15 @@ export function rotatedTables(state: StoreState): PointTable[] {
 export async function writeSegments(state: StoreState): Promise<void> {
   const tables = rotatedTables(state)
   if (tables.length === 0) return
-  const { computing, folders, counters, inventories } = state
+  const { counters, inventories } = state
   const failpoint: Failpoint = (step) => state.options.failpoint(`rotation: ${step}`)
   await failpoint('tables switched')
+  const filled = tables.filter(({ rows }) => rows > 0)
   const segments: Segment[] = []
-  for (const table of tables.filter(({ rows }) => rows > 0)) {
-    const { kind, late, arrivedMax } = table
-    const id = counters.segment++
-    const rows = `SELECT ${pointColumns} FROM ${table.name}`
-    const relation = (late ? combined([], [rows]) : combined([rows], []))!
-    const origin = { id, run: id, kind, late, arrivedMax }
-    const segment = await writeSegment(computing, folders, relation, origin, failpoint)
-    if (segment) segments.push(segment)
-  }
+  for (const table of filled.filter(({ late }) => !late))
+    segments.push(...(await writeHot(state, table, failpoint)))
+  for (const table of filled.filter(({ late }) => late))
+    segments.push(...(await writeLate(state, table, segments, failpoint)))
   const latestTable = await saveLatest(state, tables)
   await failpoint('latest saved')
   const next = (current: Inventory) => ({
@@ -102,6 +91,58 @@ export async function writeSegments(state: StoreState): Promise<void> {
     },
   )
   await failpoint('segments listed')
+}
+
+async function writeHot(state: StoreState, table: PointTable, failpoint: Failpoint): Promise<Segment[]> {
+  return writeRows(state, table, `(SELECT ${pointColumns} FROM ${table.name})`, false, failpoint)
+}
+
+/**
+ * Late points whose (series, time) no segment holds are as unique as others. Of the rest, those with a higher version
+ * than the stored point stay late; the others have lost.
+ */
+async function writeLate(
+  state: StoreState,
+  table: PointTable,
+  fresh: readonly Segment[],
+  failpoint: Failpoint,
+): Promise<Segment[]> {
+  const { computing, inventories, folders } = state
+  const newest = combined([], [`SELECT ${pointColumns} FROM ${table.name}`])!
+  const unique = [...inventories.current.segments, ...fresh].filter(
+    (segment) =>
+      !segment.late &&
+      segment.kind === table.kind &&
+      segment.timeMin <= table.timeMax &&
+      segment.timeMax >= Math.max(table.timeMin, segment.cut),
+  )
+  const stored = segmentsSql(unique, folders.segments, [
+    `time BETWEEN ${timestamp(table.timeMin)} AND ${timestamp(table.timeMax)}`,
+  ])
+  const compared =
+    stored.length === 0
+      ? `SELECT *, NULL::BIGINT AS stored FROM ${newest}`
+      : `SELECT l.*, u.version AS stored FROM (${stored.join(' UNION ALL ')}) u
+           RIGHT JOIN ${newest} l ON u.series = l.series AND u.time = l.time`
+  await computing.run(`CREATE OR REPLACE TEMP TABLE late_compared AS ${compared}`)
+  const segments = [
+    ...(await writeRows(state, table, '(FROM late_compared WHERE stored IS NULL)', false, failpoint)),
+    ...(await writeRows(state, table, '(FROM late_compared WHERE version > stored)', true, failpoint)),
+  ]
+  await computing.run('DROP TABLE late_compared')
+  return segments
+}
+
+async function writeRows(
+  { counters, computing, folders }: StoreState,
+  { kind, arrivedMax }: PointTable,
+  relation: string,
+  late: boolean,
+  failpoint: Failpoint,
+): Promise<Segment[]> {
+  const id = counters.segment++
+  const origin = { id, run: id, kind, late, arrivedMax }
+  return [(await writeSegment(computing, folders, relation, origin, failpoint)) ?? []].flat()
 }
 
 /** Makes the table of latest points that takes the place of the last one, with these tables in it. */
