@@ -74,7 +74,7 @@ export class Maintenance {
   /** Merges until nothing is worth merging, and removes what was deleted. */
   compact(): Promise<void> {
     return this.#tasks.run(async () => {
-      while (await mergeOnce(this.#state));
+      while (await mergeOnce(this.#state, true));
       while (await purgeOnce(this.#state));
       await Promise.all(this.#state.removals)
     })

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Segment } from './inventory.ts'
-import { type MergeLimits, planMerge } from './merge-plan.ts'
+import { type MergeLimits, type MergeMoment, planMerge } from './merge-plan.ts'
 
 const limits: MergeLimits = {
   smallRunPoints: 100,
@@ -37,7 +37,8 @@ function segment(id: number, rows: number, options: Partial<Segment> = {}): Segm
     ...options,
   }
 }
-const ids = (segments: readonly Segment[]) => planMerge(segments, 0, limits)?.inputs.map(({ id }) => id)
+const fresh: MergeMoment = { settledBefore: 0, lateBefore: 0 }
+const ids = (segments: readonly Segment[]) => planMerge(segments, fresh, limits)?.inputs.map(({ id }) => id)
 
 test('runs wait until enough of them follow each other in time', () => {
   assert.equal(ids([segment(1, 10), segment(2, 10)]), undefined)
@@ -57,7 +58,7 @@ test('every point is rewritten a few times at most, however many segments come',
   let rewritten = 0
   for (let id = 1; id <= 500; id++) {
     segments.push(segment(id, 10))
-    for (let plan = planMerge(segments, 0, tight); plan; plan = planMerge(segments, 0, tight)) {
+    for (let plan = planMerge(segments, fresh, tight); plan; plan = planMerge(segments, fresh, tight)) {
       const { inputs } = plan
       const rows = inputs.reduce((sum, one) => sum + one.rows, 0)
       rewritten += rows
@@ -73,22 +74,24 @@ test('late points go into what they overlap, all of it at once, when that is wor
   const base = [segment(1, 1_000), segment(2, 1_000), segment(3, 1_000)]
   const late = (rows: number) => segment(9, rows, { late: true, timeMin: 150, timeMax: 250 })
   const patient = { ...limits, runsPerMerge: 9 }
-  assert.equal(planMerge([...base, late(20)], 0, patient), undefined)
-  const plan = planMerge([...base, late(300)], 0, patient)
+  assert.equal(planMerge([...base, late(20)], fresh, patient), undefined)
+  const waited = planMerge([...base, late(20)], { ...fresh, lateBefore: 1001 }, patient)
+  assert.equal(waited?.inputs.length, 3, 'those that have waited go in at any cost')
+  const plan = planMerge([...base, late(300)], fresh, patient)
   assert.deepEqual(
     plan?.inputs.map(({ id }) => id),
     [9, 1, 2],
   )
   assert.equal(plan?.late, false)
   const apart = base.map((one) => ({ ...one, seriesMin: 20, seriesMax: 30 }))
-  assert.equal(planMerge([...apart, late(1)], 0, patient)?.inputs.length, 1)
+  assert.equal(planMerge([...apart, late(1)], fresh, patient)?.inputs.length, 1)
 })
 
 test('what arrived within a day is not merged with what arrived before, for retention', () => {
   const arrived = (id: number, arrivedMax: number) => segment(id, 10, { arrivedMax })
   const mixed = [arrived(1, 10), arrived(2, 2000), arrived(3, 10)]
-  assert.equal(planMerge(mixed, 1000, limits), undefined)
-  const plan = planMerge([...mixed, arrived(4, 20)], 1000, limits)
+  assert.equal(planMerge(mixed, { ...fresh, settledBefore: 1000 }, limits), undefined)
+  const plan = planMerge([...mixed, arrived(4, 20)], { ...fresh, settledBefore: 1000 }, limits)
   assert.deepEqual(
     plan?.inputs.map(({ id }) => id),
     [1, 3, 4],

@@ -39,28 +39,35 @@ export const mergeLimits: MergeLimits = {
   rewrittenPerLate: 10,
 }
 
+export interface MergeMoment {
+  /** Points that arrived before it are merged with each other only, so that retention can tell them from newer ones. */
+  readonly settledBefore: number
+  /** Late points that arrived before it go into the segments they overlap, whatever it costs. */
+  readonly lateBefore: number
+}
+
 /**
  * The next merge that is worth its work, or undefined. Late points go into the segments they overlap once they are a
- * fair part of them. Runs that follow each other in time are merged when the largest at least doubles by it, so that a
+ * fair part of them, or have waited long enough. Runs that follow each other in time are merged when the largest at least doubles by it, so that a
  * point is rewritten a few times at most, and what is left grows with the logarithm of all points.
  */
 export function planMerge(
   segments: readonly Segment[],
-  arrivedBefore: number,
+  { settledBefore, lateBefore }: MergeMoment,
   limits: MergeLimits = mergeLimits,
 ): MergePlan | undefined {
   for (const kind of ['numbers', 'texts'] as const) {
     const runs = runsOf(
       segments.filter((segment) => segment.kind === kind),
-      arrivedBefore,
+      settledBefore,
     )
-    const plan = planLate(runs, limits) ?? planNeighbours(runs, limits)
+    const plan = planLate(runs, lateBefore, limits) ?? planNeighbours(runs, limits)
     if (plan) return { kind, ...plan }
   }
   return undefined
 }
 
-function runsOf(segments: readonly Segment[], arrivedBefore: number): Run[] {
+function runsOf(segments: readonly Segment[], settledBefore: number): Run[] {
   return [...Map.groupBy(segments, ({ run }) => run)]
     .map(([id, members]) => ({
       id,
@@ -68,12 +75,16 @@ function runsOf(segments: readonly Segment[], arrivedBefore: number): Run[] {
       rows: members.reduce((sum, segment) => sum + segment.rows, 0),
       timeMin: Math.min(...members.map((segment) => segment.timeMin)),
       late: members[0]!.late,
-      settled: members.every((segment) => segment.arrivedMax < arrivedBefore),
+      settled: members.every((segment) => segment.arrivedMax < settledBefore),
     }))
     .sort((a, b) => a.timeMin - b.timeMin || a.id - b.id)
 }
 
-function planLate(runs: readonly Run[], limits: MergeLimits): Omit<MergePlan, 'kind'> | undefined {
+function planLate(
+  runs: readonly Run[],
+  lateBefore: number,
+  limits: MergeLimits,
+): Omit<MergePlan, 'kind'> | undefined {
   for (const settled of [true, false]) {
     const late = runs.filter((run) => run.late && run.settled === settled)
     if (late.length === 0) continue
@@ -81,7 +92,8 @@ function planLate(runs: readonly Run[], limits: MergeLimits): Omit<MergePlan, 'k
     const touched = runs.filter((run) => !run.late && overlapsAny(run, lateSegments))
     const rewritten = sumRows(touched)
     const worthwhile = rewritten <= Math.max(limits.smallRunPoints, limits.rewrittenPerLate * sumRows(late))
-    if (worthwhile && touched.every((run) => run.settled === settled))
+    const waited = lateSegments.some((segment) => segment.arrivedMax < lateBefore)
+    if ((worthwhile || waited) && touched.every((run) => run.settled === settled))
       return { inputs: [...late, ...touched].flatMap((run) => run.segments), late: false }
   }
   return undefined

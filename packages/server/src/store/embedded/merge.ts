@@ -8,16 +8,24 @@ import { listSegment, unlistSegments, writeSegment } from './segments.ts'
 import { nowMicros, type StoreState } from './state.ts'
 import { transaction } from './transaction.ts'
 
-/**
- * Merges what is worth it most now; answers whether there was something. The result is written in parts of a bounded
- * size, one after the other in the order of (metric, series), and takes the place of its sources in one transaction.
- */
-export async function mergeOnce(state: StoreState): Promise<boolean> {
-  const plan = planMerge(state.inventories.current.segments, nowMicros(state) - dayMicros)
+/** How long late points may wait for the segments they overlap to be rewritten. */
+const lateWaitMicros = 3_600_000_000
+
+/** Merges what is worth it most now; answers whether there was something. `all`: late points need not have waited. */
+export async function mergeOnce(state: StoreState, all = false): Promise<boolean> {
+  const now = nowMicros(state)
+  const plan = planMerge(state.inventories.current.segments, {
+    settledBefore: now - dayMicros,
+    lateBefore: all ? Number.POSITIVE_INFINITY : now - lateWaitMicros,
+  })
   if (plan) await merge(state, plan)
   return plan !== undefined
 }
 
+/**
+ * The result is written in parts of a bounded size, one after the other in the order of (metric, series), and takes the
+ * place of its sources in one transaction.
+ */
 export async function merge(state: StoreState, plan: MergePlan): Promise<void> {
   const { counters, inventories, computing, folders } = state
   const failpoint: Failpoint = (step) => state.options.failpoint(`merge: ${step}`)

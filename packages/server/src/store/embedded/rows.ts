@@ -54,26 +54,35 @@ export function splitRows(numbers: PointColumns, highWater: Float64Array, known:
 function withoutRepeats(all: Rows, left: Uint8Array, late: readonly number[]): Split<Rows> {
   const hot: number[] = []
   for (let at = 0; at < all.length; at++) if (left[at] === 0) hot.push(at)
-  const seriesOfLate = new Set(late.map((at) => all.series[at]!))
-  const candidates = [...hot.filter((at) => seriesOfLate.has(all.series[at]!)), ...late].sort((a, b) => a - b)
-  const winners = new Map<string, { winner: number; slot: number }>()
-  for (const at of candidates) {
-    const key = `${all.series[at]}/${all.times[2 * at]}/${all.times[2 * at + 1]}`
-    const found = winners.get(key)
-    if (!found) winners.set(key, { winner: at, slot: at })
-    else if (versionOf(all, at) >= versionOf(all, found.winner)) found.winner = at
-  }
-  const bySlot = new Map([...winners.values()].map(({ slot, winner }) => [slot, winner]))
+  const winners = winnersBySlot(all, hot, late)
   return {
     hot: pick(
       all,
-      hot.map((at) => bySlot.get(at) ?? at),
+      hot.map((at) => winners.get(at) ?? at),
     ),
     late: pick(
       all,
-      late.flatMap((at) => bySlot.get(at) ?? []),
+      late.flatMap((at) => winners.get(at) ?? []),
     ),
   }
+}
+
+/** Of all rows of the series that have late ones: by the first row of each (series, time), the row that wins there. */
+function winnersBySlot(all: Rows, hot: readonly number[], late: readonly number[]): Map<number, number> {
+  const { series, times } = all
+  const seriesOfLate = new Set<number>()
+  for (const at of late) seriesOfLate.add(series[at]!)
+  const candidates = hot.filter((at) => seriesOfLate.has(series[at]!))
+  const slots = new Map<string, number>()
+  const winners = new Map<number, number>()
+  for (const at of candidates.concat(late).sort((a, b) => a - b)) {
+    const key = `${series[at]}/${times[2 * at]}/${times[2 * at + 1]}`
+    const slot = slots.get(key)
+    if (slot === undefined) slots.set(key, at)
+    if (slot === undefined) winners.set(at, at)
+    else if (versionOf(all, at) >= versionOf(all, winners.get(slot)!)) winners.set(slot, at)
+  }
+  return winners
 }
 
 function versionOf({ versions }: Rows, at: number): number {
@@ -99,10 +108,10 @@ function pick(all: Rows, indexes: readonly number[]): Rows {
     picked.series[to] = all.series[from]!
     picked.value[to] = all.value[from]!
     picked.quality[to] = all.quality[from]!
-    for (const half of [0, 1]) {
-      picked.times[2 * to + half] = all.times[2 * from + half]!
-      picked.versions[2 * to + half] = all.versions[2 * from + half]!
-    }
+    picked.times[2 * to] = all.times[2 * from]!
+    picked.times[2 * to + 1] = all.times[2 * from + 1]!
+    picked.versions[2 * to] = all.versions[2 * from]!
+    picked.versions[2 * to + 1] = all.versions[2 * from + 1]!
   }
   return picked
 }
