@@ -8,8 +8,8 @@ import { rotatedTables, rotationDue, switchTables, writeSegments } from './rotat
 import { nowMicros, type StoreState } from './state.ts'
 import { failed, transaction } from './transaction.ts'
 
-/** Hot tables that may be filled before writes wait for the one that is becoming a segment. */
-const hotTablesMax = 2
+/** Tables that may be filled before writes wait for the ones that are becoming segments. */
+const filledTablesMax = 2
 /** Wait before what failed in the background is tried again, and between looking for what time alone makes due. */
 const retryMs = 5_000
 const idleMs = 60_000
@@ -40,9 +40,13 @@ export class Maintenance {
 
   /** Before a write, without the lock. Rejects when the disk does not take what is full already. */
   async makeRoom(): Promise<void> {
-    const { tables } = this.#state.inventories.current
-    const hot = tables.filter((table) => !table.late).reduce((sum, table) => sum + table.rows, 0)
-    if (hot <= (hotTablesMax + 1) * this.#state.options.hotPointsMax) return
+    const { hotPointsMax, latePointsMax } = this.#state.options
+    const rows = (late: boolean) =>
+      this.#state.inventories.current.tables
+        .filter((table) => table.late === late)
+        .reduce((sum, table) => sum + table.rows, 0)
+    const full = filledTablesMax + 1
+    if (rows(false) <= full * hotPointsMax && rows(true) <= full * latePointsMax) return
     await this.#rotate().catch(async (error) => {
       throw await failed(this.#state, this.#state.computing, error)
     })
