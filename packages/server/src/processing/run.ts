@@ -1,5 +1,5 @@
 import { DroverError, errorTable, isDroverError } from '@drover/protocol'
-import type { Consumer, Delivery, Queue } from '../queue/queue.ts'
+import type { Consumer, Delivery, Queue, StoredPosition } from '../queue/queue.ts'
 import { retry } from '../runtime/retry.ts'
 import type { StoreBatch, StoreWriter } from '../store/store.ts'
 import type { StoredState } from './devices.ts'
@@ -33,13 +33,13 @@ export interface ProcessingOptions {
  * that position belongs to another log.
  */
 export async function startProcessing(options: ProcessingOptions): Promise<Processing> {
-  const positions = new Map<number, number>()
+  const positions = new Map<number, StoredPosition>()
   const consuming = options.queue.consume({
     consumer: consumerName,
     nextBytesMax: options.batchBytesMax ?? batchBytesMax,
     after: async (partition) => {
       const stored = await options.writer.position(consumerName, partition)
-      if (stored) positions.set(partition, stored.position)
+      if (stored) positions.set(partition, stored)
       return stored
     },
   })
@@ -61,7 +61,7 @@ export class Processing {
   readonly #consumer: Consumer
   readonly #processor: Processor
   /** The last stored position, by partition. */
-  readonly #positions: Map<number, number>
+  readonly #positions: Map<number, StoredPosition>
   readonly #spare = [new PendingBatch(), new PendingBatch()]
   readonly #closing = new AbortController()
   /** Batches and changes to what the processor knows come one after the other. */
@@ -70,7 +70,7 @@ export class Processing {
   #writing: Promise<void> = Promise.resolve()
   #failure: { readonly error: unknown } | undefined
 
-  constructor(options: ProcessingOptions, consumer: Consumer, positions: Map<number, number>) {
+  constructor(options: ProcessingOptions, consumer: Consumer, positions: Map<number, StoredPosition>) {
     const { profiles, live, onFailure, devicesMax } = options
     this.#options = options
     this.#consumer = consumer
@@ -136,13 +136,15 @@ export class Processing {
     for (const [partition, group] of Map.groupBy(deliveries, (delivery) => delivery.partition)) {
       const { identity, firstPosition, count } = group.at(-1)!
       const position = firstPosition + count - 1
-      const expected = this.#positions.get(partition)
+      // After a restored backup the queue goes on under a new identity from a position of the old one.
+      const { position: expected, identity: expectedIdentity } = this.#positions.get(partition) ?? {}
       if (expected !== undefined && position <= expected) continue
       const batch = this.#spare.pop() ?? new PendingBatch()
       await this.#processor.process(group, expected ?? -1, batch)
-      this.#positions.set(partition, position)
+      this.#positions.set(partition, { identity, position })
       await this.#settled()
-      this.#writing = this.#write(batch, { consumer: consumerName, partition, identity, expected, position })
+      const moved = { consumer: consumerName, partition, identity, expected, expectedIdentity, position }
+      this.#writing = this.#write(batch, moved)
     }
   }
 

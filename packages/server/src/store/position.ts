@@ -13,7 +13,7 @@ export function fence(stored: StoredPosition | undefined, moved: StoreBatch['pos
       expected: moved.expected ?? 'none',
       actual: stored?.position ?? 'none',
     })
-  if (stored && stored.identity !== moved.identity)
+  if (stored && stored.identity !== (moved.expectedIdentity ?? moved.identity))
     throw new DroverError('identityMismatch', {
       store: 'store',
       expected: stored.identity,

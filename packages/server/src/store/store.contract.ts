@@ -189,6 +189,15 @@ export function storeContract(driver: StoreDriver): void {
 
   modelTest(driver, open)
 
+  test('goes on from a position of the log that the queue is a copy of', async (context) => {
+    const { store } = await open(context)
+    await writeSample(store, { series: sampleSeries(2), points: [[1, 10, 1, 1]] })
+    const next = sampleBatch({ points: [[1, 20, 2, 2]] }, 1, 5)
+    const position = { ...next.position, identity: 'copy' }
+    await store.writer.write({ ...next, position: { ...position, expectedIdentity: 'log' } })
+    assert.deepEqual(await store.writer.position('processing', 0), { identity: 'copy', position: 5 })
+  })
+
   test('a write that another has overtaken leaves nothing', async (context) => {
     const { store } = await open(context)
     await writeSample(store, { series: sampleSeries(2), points: [[1, 10, 1, 1]] })

@@ -82,6 +82,8 @@ export interface StoreBatch {
     readonly partition: number
     readonly identity: string
     readonly expected: number | undefined
+    /** The identity under which `expected` is stored, where it is that of the log which the queue's is a copy of. */
+    readonly expectedIdentity?: string
     readonly position: number
   }
 }

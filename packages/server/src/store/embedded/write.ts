@@ -97,12 +97,12 @@ async function writeSeries(
 }
 
 async function movePosition(connection: Connection, moved: StoreBatch['position']): Promise<void> {
-  const { consumer, partition, identity, expected, position } = moved
+  const { consumer, partition, identity, expected, expectedIdentity = identity, position } = moved
   const changed = await connection.run(
     expected === undefined
       ? `INSERT INTO positions VALUES (${literal(consumer)}, ${partition}, ${literal(identity)}, ${position})`
-      : `UPDATE positions SET position = ${position} WHERE consumer = ${literal(consumer)}
-           AND partition = ${partition} AND identity = ${literal(identity)} AND position = ${expected}`,
+      : `UPDATE positions SET position = ${position}, identity = ${literal(identity)} WHERE consumer = ${literal(consumer)}
+           AND partition = ${partition} AND identity = ${literal(expectedIdentity)} AND position = ${expected}`,
   )
   if (changed !== 1) fence(undefined, moved)
 }
