@@ -5,6 +5,7 @@ import { once } from 'node:events'
 import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { text } from 'node:stream/consumers'
 import { type TestContext, test } from 'node:test'
 import { type Device, isDroverError } from '@drover/protocol'
@@ -156,6 +157,56 @@ test('a restart keeps devices, tokens and latest values', async (t) => {
   assert.equal((await second.client.devices.connection('kept')).online, false)
   await (await connectAsync(second.mqtt, { username: 'kept', password: token })).endAsync()
 })
+
+test('a restart, also after a crash, keeps when a device was there and why it is not', async (t) => {
+  const dataDirectory = await folder(t)
+  await using first = await startServer({ dataDirectory })
+  const { token } = await first.client.devices.create({ id: 'gone' })
+  const { token: stays } = await first.client.devices.create({ id: 'stays' })
+  const session = { protocolVersion: 5, reconnectPeriod: 0 } as const
+  await (await connectAsync(first.mqtt, { ...session, username: 'gone', password: token })).endAsync()
+  const left = await eventually(async () => {
+    const connection = await first.client.devices.connection('gone')
+    return connection.reason === 'disconnected' && connection
+  })
+  await connectAsync(first.mqtt, { ...session, username: 'stays', password: stays })
+  const there = await first.client.devices.connection('stays')
+  assert.equal(await first.stop(), 0)
+
+  await using second = await startServer({ dataDirectory })
+  assert.deepEqual(await second.client.devices.connection('gone'), left)
+  const stopped = await second.client.devices.connection('stays')
+  assert.equal(stopped.reason, 'serverStopped')
+  assert.ok(stopped.since! > there.since! && stopped.lastSeen! >= there.lastSeen!, JSON.stringify(stopped))
+  await connectAsync(second.mqtt, { ...session, username: 'stays', password: stays })
+  const again = await second.client.devices.connection('stays')
+  await kept(dataDirectory, Date.parse(again.since!))
+  await second.kill()
+
+  await using third = await startServer({ dataDirectory })
+  const killed = await third.client.devices.get('stays')
+  const { since, lastSeen } = killed.connection
+  assert.deepEqual(killed.connection, {
+    online: false,
+    since,
+    lastSeen,
+    reason: 'serverStopped',
+    sessions: 0,
+  })
+  assert.ok(lastSeen! >= again.since!, `${lastSeen} after ${again.since}`)
+  assert.deepEqual(await third.client.devices.connection('gone'), left)
+})
+
+/** Waits until the registry has written down that a device is there since then. */
+async function kept(dataDirectory: string, sinceMs: number): Promise<void> {
+  const registry = new DatabaseSync(join(dataDirectory, 'registry.sqlite'), { readOnly: true })
+  try {
+    const count = registry.prepare('select count(*) as count from connections where since = ?')
+    await eventually(() => count.get(sinceMs * 1_000)!.count === 1)
+  } finally {
+    registry.close()
+  }
+}
 
 test('a device that is deleted and created again starts empty', async () => {
   await using server = await startServer()

@@ -15,6 +15,7 @@ import { backUp } from './backup.ts'
 import { type Configuration, formatListener, type ListenerAddress } from './config.ts'
 import { type DataPaths, dataPaths } from './data-paths.ts'
 import { resumeDeletions } from './devices/delete.ts'
+import { keepPresence } from './devices/keep-presence.ts'
 import { createDirectory } from './gateway/directory.ts'
 import { startGateways } from './gateway/gateways.ts'
 import { createIngest } from './gateway/http-ingest.ts'
@@ -201,16 +202,24 @@ type Gateway = Awaited<ReturnType<typeof startGateway>>
 /** From the device to the queue: directory of sessions, gateway threads, HTTP and WebSocket on this thread. */
 async function startGateway(
   { configuration, log, lifecycle, onFailure }: Input,
-  { deviceAccess }: Access,
+  { registry, deviceAccess }: Access,
   { queue, sharedClock, clock, storage, live }: Way,
   certificates: Certificates | undefined,
 ) {
   const notice = ({ level, message, details }: Notice) => log[level]({ part: 'gateway', ...details }, message)
   const directory = createDirectory({
     authenticator: deviceAccess,
+    kept: await registry.connections.all(),
     restored: await storage.restoredSessions(),
   })
   directory.subscribe((device, connection) => live.publishConnection(device, connection))
+  const presenceError = (error: Error) =>
+    log.error({ error }, 'presence could not be kept; trying again later')
+  await lifecycle.start(
+    'presence',
+    () => keepPresence({ directory, registry, clock: systemClock, onError: presenceError }),
+    (part) => part.close(),
+  )
   await lifecycle.start(
     'session sweep',
     () => systemClock.every(sweepPeriodMs, () => directory.sweep()),

@@ -1,6 +1,6 @@
 import { type Connection, limits } from '@drover/protocol'
 import type { DeviceIdentity } from './identity.ts'
-import type { EndReason } from './presence.ts'
+import type { EndReason, KeptPresence } from './presence.ts'
 import type { GatewaySessions } from './sessions.ts'
 
 /** A gateway's connection that owns a session, or claims it and waits for the older one to end. */
@@ -71,6 +71,15 @@ export function newSession(device: Device, clientId: string): Session {
     expirySeconds: 0,
     expiresAtMs: 0,
   }
+}
+
+/** A device as it is found at the start: nobody is online, and who was when it was kept has been cut off. */
+export function restorePresence(device: Device, kept: KeptPresence): void {
+  const { sinceMs, lastSeenMs, reason } = kept
+  const cutOff = sinceMs > 0 && reason === undefined
+  device.sinceMs = cutOff ? Math.max(sinceMs, lastSeenMs) : sinceMs
+  device.lastSeenMs = lastSeenMs
+  device.reason = cutOff ? 'serverStopped' : reason
 }
 
 /** Sessions that nobody uses count too: the one that would expire first makes room. */

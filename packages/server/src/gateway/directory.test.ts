@@ -2,14 +2,14 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isDroverError, limits } from '@drover/protocol'
 import { createDirectory, type RestoredSession } from './directory.ts'
-import type { EndReason } from './presence.ts'
+import type { EndReason, KeptPresence } from './presence.ts'
 import type { GatewaySessions, OpenRequest, SessionDirectory } from './sessions.ts'
 import { TestAuthenticator, testDevice } from './test-kit.ts'
 
-function start(restored: RestoredSession[] = []) {
+function start(restored: RestoredSession[] = [], kept: KeptPresence[] = []) {
   let nowMs = Date.UTC(2026, 0, 1)
   const authenticator = new TestAuthenticator()
-  const directory = createDirectory({ authenticator, restored, nowMs: () => nowMs })
+  const directory = createDirectory({ authenticator, restored, kept, nowMs: () => nowMs })
   return {
     directory,
     authenticator,
@@ -242,4 +242,56 @@ test('a sign of life over HTTP is seen without a session', async () => {
     reason: null,
     sessions: 0,
   })
+})
+
+/** What is given to be kept. */
+async function keep(directory: ReturnType<typeof createDirectory>, devicesMax = 100, last = false) {
+  const given: KeptPresence[] = []
+  const keeping = async (presence: readonly KeptPresence[]) => void given.push(...presence)
+  assert.equal(await directory.keepChanges(keeping, devicesMax, last), given.length)
+  return given
+}
+
+test('what changes is given to be kept, once, and then found by the next process', async () => {
+  const { directory, advance, now } = start()
+  const gateway = attach(directory)
+  const [online, gone] = [request(), request({}, testDevice(2))]
+  await gateway.open(online)
+  await gateway.open(gone)
+  const began = now()
+  directory.seen(testDevice(3))
+  advance(1_000)
+  gateway.closed(closed(gone.connection, 'keepAliveTimeout'))
+  const kept = [...(await keep(directory, 2)), ...(await keep(directory, 2))]
+  assert.deepEqual(kept.map(({ deviceUid }) => deviceUid).sort(), [1, 2, 3])
+  assert.deepEqual(await keep(directory), [])
+
+  const { directory: next } = start([], kept)
+  const offline = { online: false, lastSeen: began, sessions: 0 }
+  assert.deepEqual(next.connection(1), { ...offline, since: began, reason: 'serverStopped' })
+  assert.deepEqual(next.connection(2), { ...offline, since: now(), reason: 'keepAliveTimeout' })
+  assert.deepEqual(next.connection(3), { ...offline, since: null, reason: null })
+  assert.deepEqual(await keep(next), [])
+})
+
+test('that a device was seen is kept once a minute and at the end, and what fails is tried again', async () => {
+  const { directory, advance, now } = start()
+  const gateway = attach(directory)
+  const open = request()
+  await gateway.open(open)
+  const began = Date.parse(now())
+  const full = async () => Promise.reject(new Error('disk full'))
+  await assert.rejects(directory.keepChanges(full, 100), { message: 'disk full' })
+  assert.equal((await keep(directory))[0]!.lastSeenMs, began)
+  advance(59_000)
+  gateway.active([open.connection])
+  assert.deepEqual(await keep(directory), [])
+  advance(1_000)
+  assert.deepEqual(
+    (await keep(directory)).map(({ lastSeenMs }) => lastSeenMs),
+    [began + 59_000],
+  )
+  gateway.active([open.connection])
+  assert.deepEqual(await keep(directory), [])
+  assert.equal((await keep(directory, 100, true))[0]!.lastSeenMs, began + 60_000)
 })

@@ -1,5 +1,6 @@
 import type { Connection } from '@drover/protocol'
 import { DroverError, limits } from '@drover/protocol'
+import { PresenceChanges } from './directory-changes.ts'
 import {
   cancelClaim,
   connectionOf,
@@ -13,10 +14,11 @@ import {
   newSession,
   type Owner,
   owns,
+  restorePresence,
   type Session,
 } from './directory-sessions.ts'
 import type { DeviceAuthenticator, DeviceCredentials, DeviceIdentity } from './identity.ts'
-import type { EndReason, Presence } from './presence.ts'
+import type { EndReason, KeepPresence, KeptPresence, Presence, PresenceToKeep } from './presence.ts'
 import type {
   ClosedSession,
   GatewaySessions,
@@ -34,12 +36,14 @@ export interface RestoredSession {
 export interface DirectoryOptions {
   readonly authenticator: DeviceAuthenticator
   readonly restored?: Iterable<RestoredSession>
+  /** What `keepChanges` gave away before, in this process or an earlier one. */
+  readonly kept?: Iterable<KeptPresence>
   /** Milliseconds since 1970. */
   readonly nowMs?: () => number
 }
 
 /** Who is connected, on the main thread; every gateway attaches itself and asks here before it lets a client in. */
-export interface Directory extends Presence {
+export interface Directory extends Presence, PresenceToKeep {
   attach(gateway: GatewaySessions): AttachedGateway
   /** Forgets sessions that have expired; to be called about once a minute. */
   sweep(): void
@@ -61,13 +65,15 @@ class SessionsByDevice implements Directory {
   readonly #authenticator: DeviceAuthenticator
   readonly #nowMs: () => number
   readonly #devices = new Map<number, Device>()
+  readonly #changes = new PresenceChanges()
   readonly #listeners = new Set<(device: DeviceIdentity, connection: Connection) => void>()
   /** Counts revocations: an authentication that one of them overtook is repeated. */
   #revocations = 0
 
-  constructor({ authenticator, restored = [], nowMs = Date.now }: DirectoryOptions) {
+  constructor({ authenticator, restored = [], kept = [], nowMs = Date.now }: DirectoryOptions) {
     this.#authenticator = authenticator
     this.#nowMs = nowMs
+    for (const presence of kept) restorePresence(this.#device(presence.deviceUid), presence)
     for (const { deviceUid, clientId } of restored) this.#restore(deviceUid, clientId)
   }
 
@@ -105,7 +111,7 @@ class SessionsByDevice implements Directory {
   }
 
   seen(identity: DeviceIdentity): void {
-    this.#deviceOf(identity).lastSeenMs = this.#nowMs()
+    this.#changes.seen(this.#deviceOf(identity), this.#nowMs())
   }
 
   subscribe(listener: (device: DeviceIdentity, connection: Connection) => void): () => void {
@@ -117,6 +123,10 @@ class SessionsByDevice implements Directory {
     const nowMs = this.#nowMs()
     for (const { sessions } of this.#devices.values())
       for (const session of [...sessions]) if (isExpired(session, nowMs)) forget(session)
+  }
+
+  keepChanges(keep: KeepPresence, devicesMax: number, last = false): Promise<number> {
+    return this.#changes.keep(keep, devicesMax, last ? Number.POSITIVE_INFINITY : this.#nowMs())
   }
 
   async #open(gateway: Gateway, request: OpenRequest): Promise<OpenedSession | undefined> {
@@ -168,7 +178,7 @@ class SessionsByDevice implements Directory {
     session.expirySeconds = request.expirySeconds
     session.resumable = request.expirySeconds > 0
     this.#count(device)
-    device.lastSeenMs = this.#nowMs()
+    this.#changes.seen(device, this.#nowMs())
     this.#tell(device)
     return { identity, present, resetPending: session.resetPending }
   }
@@ -187,7 +197,7 @@ class SessionsByDevice implements Directory {
     session.expiresAtMs = this.#nowMs() + session.expirySeconds * 1_000
     session.unsettled = closed.unsettled
     if (!closed.unsettled) this.#release(session)
-    if (closed.reason === 'disconnected') session.device.lastSeenMs = this.#nowMs()
+    if (closed.reason === 'disconnected') this.#changes.seen(session.device, this.#nowMs())
     // While another connection takes over, the device is not away.
     if (!session.claimant) this.#wentOffline(session, closed.reason)
   }
@@ -232,6 +242,7 @@ class SessionsByDevice implements Directory {
     if (online > 0 !== device.online > 0) {
       device.sinceMs = this.#nowMs()
       device.reason = online > 0 ? undefined : reason
+      this.#changes.changed(device)
     }
     device.online = online
   }
@@ -240,7 +251,7 @@ class SessionsByDevice implements Directory {
     const nowMs = this.#nowMs()
     for (const connection of connections) {
       const session = gateway.byConnection.get(connection)
-      if (session) session.device.lastSeenMs = nowMs
+      if (session) this.#changes.seen(session.device, nowMs)
     }
   }
 

@@ -5,6 +5,7 @@ import { type Migration, Migrator } from 'kysely/migration'
 const migrations: Record<string, Migration> = {
   '001-devices': { up: createDevices },
   '002-access': { up: createAccess },
+  '003-connections': { up: createConnections },
 }
 
 /** Brings the tables to the newest form; rejects with what the engine says. */
@@ -118,5 +119,17 @@ async function createAccess(db: Kysely<unknown>): Promise<void> {
     .addColumn('action', 'text', (column) => column.notNull())
     .addColumn('subject', 'text')
     .addColumn('details', 'text', (column) => column.notNull())
+    .execute()
+}
+
+async function createConnections({ schema }: Kysely<unknown>): Promise<void> {
+  await schema
+    .createTable('connections')
+    .addColumn('device_uid', 'integer', (column) =>
+      column.primaryKey().references('devices.uid').onDelete('cascade'),
+    )
+    .addColumn('since', 'bigint')
+    .addColumn('last_seen', 'bigint')
+    .addColumn('reason', 'text')
     .execute()
 }

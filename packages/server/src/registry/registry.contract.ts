@@ -297,6 +297,29 @@ export function registryContract(name: string, open: () => Promise<Registry>): v
     )
   })
 
+  describe(`${name}: connections`, () => {
+    it(
+      'keeps the newest of each device, of thousands at once, until the device is gone',
+      using(async (registry) => {
+        const { connections, devices } = registry
+        const uids = await insert(registry, ...Array.from({ length: 1_200 }, (_, n) => newDevice(`d${n}`)))
+        const never = { deviceUid: uids[0]!, sinceMs: 0, lastSeenMs: 1_000, reason: undefined }
+        const online = uids.map((deviceUid) => ({ ...never, deviceUid, sinceMs: 2_000 }))
+        await connections.put([])
+        await connections.put(online)
+        const lost = { ...online[1]!, sinceMs: 3_000, reason: 'connectionLost' } as const
+        await connections.put([never, lost])
+        const byUid = new Map((await connections.all()).map((each) => [each.deviceUid, each]))
+        assert.deepEqual([...byUid.values()], [never, lost, ...online.slice(2)])
+        await devices.delete(uids[1]!, at)
+        await connections.put([lost, { ...online[2]!, lastSeenMs: 4_000 }])
+        const left = await connections.all()
+        assert.equal(left.length, uids.length - 1)
+        assert.equal(left[1]!.lastSeenMs, 4_000)
+      }),
+    )
+  })
+
   describe(`${name}: what processing asks`, () => {
     it(
       'gives profiles by device, without devices that are gone',

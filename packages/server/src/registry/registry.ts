@@ -6,6 +6,7 @@ import { checkDefinition } from '../model/profile.ts'
 import type { DeviceProfiles } from '../processing/profiles.ts'
 import { type AdminKeyTable, adminKeyTable, type ConsoleSessionTable, consoleSessionTable } from './access.ts'
 import { type AuditTable, auditTable } from './audit.ts'
+import { type ConnectionTable, connectionTable } from './connections.ts'
 import { deviceProfiles } from './device-profiles.ts'
 import { type DeviceTable, deviceTable } from './devices.ts'
 import { migrateToLatest } from './migrations.ts'
@@ -17,6 +18,7 @@ import { type TokenTable, tokenTable } from './tokens.ts'
 export interface RegistryTables {
   readonly profiles: ProfileTable
   readonly devices: DeviceTable
+  readonly connections: ConnectionTable
   readonly tokens: TokenTable
   readonly adminKeys: AdminKeyTable
   readonly consoleSessions: ConsoleSessionTable
@@ -80,6 +82,7 @@ function tablesOf(db: Kysely<Tables>): RegistryTables {
   return {
     profiles: profileTable(db),
     devices: deviceTable(db),
+    connections: connectionTable(db),
     tokens: tokenTable(db),
     adminKeys: adminKeyTable(db),
     consoleSessions: consoleSessionTable(db),

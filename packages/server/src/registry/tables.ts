@@ -28,6 +28,8 @@ export interface Tables {
   device_tags: { tenant: number; tag: string; device_uid: number }
   /** Devices that were deleted here and whose points the store has not yet been told to remove. */
   device_deletions: { uid: number; deleted_at: number }
+  /** When a device was last there. `reason` is null while it is online, and when it never had a session. */
+  connections: { device_uid: number; since: number | null; last_seen: number | null; reason: string | null }
   device_tokens: {
     key_id: string
     device_uid: number
