@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
 import { PassThrough } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
@@ -46,6 +47,11 @@ test('lists its commands', async () => {
     'bench',
   ])
     assert.match(stdout, new RegExp(`^  ${name} `, 'm'))
+})
+
+test('tells its version', async () => {
+  const { version } = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8'))
+  assert.deepEqual(await run('--version'), { code: 0, stdout: `${version}\n`, stderr: '' })
 })
 
 for (const args of [

@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander'
+import packageJson from '../package.json' with { type: 'json' }
 import { backupCommand } from './commands/backup.ts'
 import { benchCommand } from './commands/bench.ts'
 import { devicesCommand } from './commands/devices.ts'
@@ -45,6 +46,7 @@ function exitCodeOf({ code, exitCode }: CommanderError): number {
 export function createProgram(context: Context): Command {
   const program = new Command('drover')
     .description('Herds devices: takes in what they send, keeps it, shows it.')
+    .version(packageJson.version)
     .addHelpText(
       'after',
       '\nStart with `drover up`. `drover COMMAND --help` shows what a command takes, with an example.',
