@@ -1,3 +1,4 @@
+import { eventLoopUtilization } from 'node:perf_hooks'
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { Api } from './fastify.ts'
 
@@ -16,12 +17,31 @@ export interface MetricSource {
   collect(): number | readonly MetricSample[] | Promise<number | readonly MetricSample[]>
 }
 
+const hourMs = 3_600_000
+const eventLoopDelays = ['min', 'max', 'mean', 'stddev', 'p50', 'p90', 'p99']
+
 /** The process's own metrics, and those of `sources`. */
 export function createMetrics(sources: readonly MetricSource[]): Registry {
   const registry = new Registry()
-  collectDefaultMetrics({ register: registry })
+  addDefaultMetrics(registry)
   for (const source of sources) addMetric(registry, source)
   return registry
+}
+
+/**
+ * prom-client samples the delay of the event loop by a timer, which wakes an idle process a hundred times a second. That
+ * timer cannot be left out, only be made slow, and then says nothing: how busy the loop is costs nothing to know.
+ */
+function addDefaultMetrics(registry: Registry): void {
+  collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: hourMs })
+  for (const statistic of eventLoopDelays)
+    registry.removeSingleMetric(`nodejs_eventloop_lag_${statistic}_seconds`)
+  addMetric(registry, {
+    name: 'drover_main_thread_busy_seconds_total',
+    help: 'Seconds in which the event loop of the main thread was not waiting.',
+    type: 'counter',
+    collect: () => eventLoopUtilization().active / 1_000,
+  })
 }
 
 function addMetric(registry: Registry, source: MetricSource): void {

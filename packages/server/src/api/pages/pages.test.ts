@@ -107,6 +107,8 @@ describe('what machines ask', () => {
       /drover_http_request_duration_seconds_count\{method="GET",route="\/api\/v1\/devices",status="200"\} 1/,
     )
     assert.match(body, /^process_resident_memory_bytes /m)
+    assert.match(body, /^drover_main_thread_busy_seconds_total [\d.]+$/m)
+    assert.doesNotMatch(body, /^nodejs_eventloop_lag_(mean|p99)/m)
     const elsewhere = { url: '/metrics', remoteAddress: '192.0.2.1' }
     assert.equal((await fixture.app.inject(elsewhere)).statusCode, 401)
     assert.equal((await fixture.app.inject({ ...elsewhere, headers: bearer('x') })).statusCode, 401)
