@@ -152,7 +152,7 @@ async function asFastAsAcknowledged(senders: readonly Sender[], plan: LoadPlan):
   }
   await new Promise((done) => setTimeout(done, plan.durationMs))
   stopped = true
-  await Promise.race([drained, new Promise((done) => setTimeout(done, 10_000))])
+  await Promise.race([drained, new Promise((done) => setTimeout(done, 10_000).unref())])
   return []
 }
 

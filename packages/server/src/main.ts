@@ -210,7 +210,7 @@ async function startGateway(
   const directory = createDirectory({
     authenticator: deviceAccess,
     kept: await registry.connections.all(),
-    restored: await storage.restoredSessions(),
+    restored: await storage.restoredSessions((await queue.status()).nextPosition - 1),
   })
   directory.subscribe((device, connection) => live.publishConnection(device, connection))
   const presenceError = (error: Error) =>

@@ -122,7 +122,7 @@ const storage = {
       about: 'Threads on which the store runs queries and merges.',
       defaultText: 'the number of cores, at most 8',
     }),
-  hotPointsMax: count(1_000, 1_000_000_000).default(12_000_000).register(descriptions, {
+  hotPointsMax: count(1_000, 1_000_000_000).default(3_000_000).register(descriptions, {
     placeholder: 'N',
     expects: 'a whole number from 1000 to 1000000000',
     about: 'Points in the hot table, which becomes a sorted, compressed segment when it is full.',

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { DroverError, errorTable, isDroverError } from '@drover/protocol'
 import type { Consumer, Delivery, Queue, StoredPosition } from '../queue/queue.ts'
 import { retry } from '../runtime/retry.ts'
@@ -14,6 +15,8 @@ export const consumerName = 'processing'
 
 /** Bytes of deliveries that become one transaction. */
 const batchBytesMax = 4 << 20
+/** Many small transactions would cost more than they hurry. */
+const gatherMsDefault = 25
 const firstDelayMs = 20
 const delayMsMax = 5_000
 
@@ -26,6 +29,8 @@ export interface ProcessingOptions {
   readonly onFailure: (error: unknown) => void
   readonly devicesMax?: number
   readonly batchBytesMax?: number
+  /** Under a steady stream, how long after a transaction the next one starts. */
+  readonly gatherMs?: number
 }
 
 /**
@@ -69,12 +74,17 @@ export class Processing {
   /** The write that is under way; never rejects. */
   #writing: Promise<void> = Promise.resolve()
   #failure: { readonly error: unknown } | undefined
+  readonly #batchBytesMax: number
+  /** Resolves at the next write, and is made anew then. */
+  #storedNow = Promise.withResolvers<void>()
 
   constructor(options: ProcessingOptions, consumer: Consumer, positions: Map<number, StoredPosition>) {
     const { profiles, live, onFailure, devicesMax } = options
     this.#options = options
     this.#consumer = consumer
     this.#positions = positions
+    this.#batchBytesMax = options.batchBytesMax ?? batchBytesMax
+    for (const [partition, { position }] of positions) this.metrics.positions[partition] = position
     this.#processor = new Processor({
       profiles: this.#patientProfiles(profiles),
       stored: this.#patientStore(options.writer),
@@ -104,6 +114,24 @@ export class Processing {
     })
   }
 
+  /** Resolves once everything up to the position is stored; at the latest after so long. Answers whether it is. */
+  async reached(partition: number, position: number, timeoutMs: number): Promise<boolean> {
+    const isReached = () => (this.metrics.positions[partition] ?? 0) >= position
+    const { promise: late, resolve } = Promise.withResolvers<boolean>()
+    const timer = setTimeout(resolve, timeoutMs, false)
+    const ended = this.done.then(
+      () => false,
+      () => false,
+    )
+    const stored = () => this.#storedNow.promise.then(() => true)
+    try {
+      for (let goOn = true; goOn && !isReached(); ) goOn = await Promise.race([stored(), late, ended])
+      return isReached()
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
   /** Stores what was taken from the queue; the rest stays there. Resolves when the loop has ended, whatever the reason. */
   async close(): Promise<void> {
     this.#closing.abort()
@@ -116,7 +144,9 @@ export class Processing {
       for (;;) {
         const deliveries = await this.#consumer.next()
         if (deliveries.length === 0) break
+        const takenAt = performance.now()
         await this.#inTurn(() => this.#take(deliveries))
+        await this.#gather(deliveries, takenAt)
       }
       await this.#settled()
     } catch (error) {
@@ -124,6 +154,15 @@ export class Processing {
     }
     await this.#writing
     if (this.#failure) throw this.#failure.error
+  }
+
+  /** Lets a little gather in the queue, unless much is waiting already. */
+  async #gather(taken: readonly Delivery[], takenAt: number): Promise<void> {
+    const bytes = taken.reduce((sum, delivery) => sum + delivery.bytes.length, 0)
+    const { gatherMs = gatherMsDefault } = this.#options
+    const leftMs = takenAt + gatherMs - performance.now()
+    if (bytes >= this.#batchBytesMax / 2 || leftMs < 1) return
+    await sleep(leftMs, undefined, { signal: this.#closing.signal }).catch(() => {})
   }
 
   #inTurn<T>(task: () => Promise<T>): Promise<T> {
@@ -157,7 +196,8 @@ export class Processing {
   async #write(batch: PendingBatch, position: StoreBatch['position']): Promise<void> {
     try {
       const storeBatch = batch.toStoreBatch(position)
-      await this.#patiently(() => this.#options.writer.write(storeBatch))
+      let attempts = 0
+      await this.#patiently(() => this.#writeOnce(storeBatch, attempts++ > 0))
       this.#count(batch, position)
       if (batch.live) this.#options.live.stored(batch.live)
       this.#commit(position)
@@ -165,6 +205,19 @@ export class Processing {
       this.#spare.push(batch)
     } catch (error) {
       this.#fail(error)
+    }
+  }
+
+  /** A write that failed may have been stored all the same, when only the answer to its commit was lost. */
+  async #writeOnce(batch: StoreBatch, isRepeated: boolean): Promise<void> {
+    const { writer } = this.#options
+    try {
+      await writer.write(batch)
+    } catch (error) {
+      if (!isRepeated || !isDroverError(error, 'positionConflict')) throw error
+      const { consumer, partition, identity, position } = batch.position
+      const stored = await writer.position(consumer, partition)
+      if (stored?.identity !== identity || stored.position !== position) throw error
     }
   }
 
@@ -183,6 +236,8 @@ export class Processing {
     metrics.batches++
     metrics.lastBatchMessages = batch.messages
     metrics.positions[partition] = position
+    this.#storedNow.resolve()
+    this.#storedNow = Promise.withResolvers<void>()
     for (const { atMicros, count } of batch.received)
       observeStored(metrics, Math.max(0, nowMicros - atMicros) / 1000, count)
   }

@@ -141,6 +141,7 @@ export class TestBench {
 
   async start(): Promise<Processing> {
     this.#processing = await startProcessing({
+      gatherMs: 0,
       queue: this.queue,
       writer: this.store.writer,
       profiles: this.registry,

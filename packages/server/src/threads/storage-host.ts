@@ -48,8 +48,8 @@ export interface Storage {
   applyRetention(olderThanMicros: number): Promise<void>
   backup(directory: string): Promise<void>
   metrics(): Promise<StorageMetrics>
-  /** Sessions of MQTT that held unreleased packet ids at the start. */
-  restoredSessions(): Promise<readonly RestoredSession[]>
+  /** Sessions of MQTT that hold unreleased packet ids once everything up to the queue's position is stored; asked at the start. */
+  restoredSessions(lastPosition: number): Promise<readonly RestoredSession[]>
   /** Stores what was taken from the queue, closes the store and ends the thread. */
   close(): Promise<void>
 }
@@ -142,7 +142,7 @@ function methodsOf(service: Remote<StorageService>): Omit<Storage, 'reader' | 'o
     applyRetention: (olderThanMicros) => service.applyRetention(olderThanMicros),
     backup: (directory) => service.backup(directory),
     metrics: () => service.metrics(),
-    restoredSessions: () => service.restoredSessions(),
+    restoredSessions: (lastPosition) => service.restoredSessions(lastPosition),
   }
 }
 

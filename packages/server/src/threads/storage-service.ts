@@ -18,7 +18,8 @@ export interface StorageService {
   applyRetention(olderThanMicros: number): Promise<void>
   backup(directory: string): Promise<void>
   metrics(): Promise<StorageMetrics>
-  restoredSessions(): Promise<readonly RestoredSession[]>
+  /** Answers once what the queue held up to that position is stored, since packet ids are found there too. */
+  restoredSessions(lastPosition: number): Promise<readonly RestoredSession[]>
   /** Stores what was taken from the queue, and closes the store. */
   close(): Promise<void>
 }
@@ -64,13 +65,14 @@ export interface StorageParts {
 }
 
 const livePeriodMs = 50
+/** With more waiting in the queue than is stored in this time, the start goes on with the sessions known by then. */
+const restoreTimeoutMs = 10_000
 
 /** The storage thread's work, on whatever thread. */
 export async function startStorageService(parts: StorageParts): Promise<StorageService> {
   const { store, queue, profiles, nowMicros, publish, onMessageFailure } = parts
   const live = new LivePublisher({ publish, periodMs: livePeriodMs })
   const { writer } = store
-  const restored = restoredSessions(await writer.loadKeys('all'))
   const processing = await startProcessing({
     queue,
     writer,
@@ -91,7 +93,10 @@ export async function startStorageService(parts: StorageParts): Promise<StorageS
     applyRetention: (olderThanMicros) => writer.applyRetention(olderThanMicros),
     backup: (directory) => store.backup(directory),
     metrics: async () => ({ processing: processing.metrics, store: await store.reader.status() }),
-    restoredSessions: async () => restored,
+    restoredSessions: async (lastPosition) => {
+      await processing.reached(0, lastPosition, restoreTimeoutMs)
+      return restoredSessions(await writer.loadKeys('all'))
+    },
     close: async () => {
       isClosing = true
       await processing.close()

@@ -196,7 +196,8 @@ describe('the storage thread', () => {
     }
     const queue = await openQueue(directory)
     const storage = await start(directory, queue)
-    assert.deepEqual(await storage.restoredSessions(), [{ deviceUid: 1, clientId: 'client' }])
+    const { nextPosition } = await queue.status()
+    assert.deepEqual(await storage.restoredSessions(nextPosition - 1), [{ deviceUid: 1, clientId: 'client' }])
     assert.deepEqual(await valuesOf(storage, 1, 2), [1, 2])
     assert.deepEqual(await valuesOf(storage, 2, 1), [5])
     await storage.close()
