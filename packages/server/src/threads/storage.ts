@@ -3,7 +3,6 @@ import { isDroverError } from '@drover/protocol'
 import { connectConsumer } from '../queue/embedded-consumer.ts'
 import { openDeviceProfiles } from '../registry/device-profiles.ts'
 import { systemClock } from '../runtime/clock.ts'
-import { yieldToOthers } from '../runtime/thread-priority.ts'
 import { type EmbeddedStoreOptions, openEmbeddedStore } from '../store/embedded.ts'
 import type { Store } from '../store/store.ts'
 import { connect, serve } from './rpc.ts'
@@ -79,9 +78,6 @@ async function openAndStart(): Promise<void> {
     throw error
   }
 }
-
-/** This thread, and those on which DuckDB works: what is acknowledged can wait to be stored, senders cannot wait so well. */
-yieldToOthers(['storage', 'libuv-worker'], 10)
 
 try {
   await openAndStart()
