@@ -86,7 +86,7 @@ function embeddedWriter(opened: Revived<Opened>): StoreWriter {
 function embeddedReader(opened: Revived<Opened>): StoreReader {
   const reader = async () => readerOf((await opened.get()).state)
   return {
-    series: async (deviceUids) => (await reader()).series(deviceUids),
+    series: async (deviceUids, metrics) => (await reader()).series(deviceUids, metrics),
     latest: async (deviceUids) => (await reader()).latest(deviceUids),
     points: async (query) => (await reader()).points(query),
     buckets: async (query) => (await reader()).buckets(query),

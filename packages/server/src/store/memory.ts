@@ -219,7 +219,8 @@ function rowsOf(contents: Contents, range: SeriesRange, kind: 'numbers' | 'texts
 
 function memoryReader(contents: Contents): StoreReader {
   return {
-    series: async (deviceUids) => seriesOf(contents, deviceUids),
+    series: async (deviceUids, metrics) =>
+      seriesOf(contents, deviceUids).filter(({ metric }) => metrics?.includes(metric) ?? true),
     latest: async (deviceUids) => states(contents, deviceUids),
     points: async (query) => rawPoints(contents, query),
     buckets: async (query) => buckets(rowsOf(contents, { ...query, goodOnly: false }, 'numbers'), query),

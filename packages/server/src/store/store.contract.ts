@@ -222,7 +222,7 @@ export function storeContract(driver: StoreDriver): void {
     ]
     await writeSample(store, { series })
     assert.deepEqual(await store.reader.series([100]), [series[0]])
-    assert.deepEqual(await store.reader.series([7, 8]), [series[1]])
+    assert.deepEqual(await store.reader.series([7, 8, 100], ['none', series[1]!.metric]), [series[1]])
     assert.deepEqual(await store.reader.latest([7]), [{ ...series[1], latest: undefined }])
   })
 

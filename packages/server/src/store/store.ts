@@ -174,7 +174,8 @@ export interface QuarantineStored extends QuarantineRow {
 
 /** Every call takes at most `queryTimeoutMs`, else it rejects with `queryTimedOut`. Results are as of the last write. */
 export interface StoreReader {
-  series(deviceUids: readonly number[]): Promise<readonly Series[]>
+  /** The series of the devices; with `metrics` only those of these names. */
+  series(deviceUids: readonly number[], metrics?: readonly string[]): Promise<readonly Series[]>
   latest(deviceUids: readonly number[]): Promise<readonly SeriesState[]>
   points(query: RawQuery): Promise<PointsResult>
   buckets(query: BucketsQuery): Promise<BucketsResult>

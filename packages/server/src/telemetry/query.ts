@@ -26,8 +26,7 @@ export async function queryTelemetry(
   checkRange(query)
   const devices = await selectDevices(registry, actor.tenant, query)
   const ids = new Map(devices.map(({ uid, id }) => [uid, id]))
-  const found = devices.length === 0 ? [] : await reader.series([...ids.keys()])
-  const series = found.filter(({ metric }) => metrics.includes(metric))
+  const series = devices.length === 0 ? [] : await reader.series([...ids.keys()], metrics)
   const answers = await answersFor(reader, series, query, ids)
   return inOrder(answers, metrics)
 }

@@ -19,7 +19,8 @@ import { failed } from './transaction.ts'
 export function readerOf(state: StoreState): StoreReader {
   const { catalog, quarantine } = state
   return {
-    series: async (deviceUids) => catalog.ofDevices(deviceUids),
+    series: async (deviceUids, metrics) =>
+      catalog.ofDevices(deviceUids).filter(({ metric }) => metrics?.includes(metric) ?? true),
     latest: async (deviceUids) => seriesStates(state, deviceUids),
     points: (query) => rawPoints(state, query),
     buckets: (query) => buckets(state, query),
