@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { hostname } from 'node:os'
 import { DroverError, isDroverError } from '@drover/protocol'
 import { type Configuration, parseConfiguration } from './config.ts'
 import { type RunningServer, startServer } from './main.ts'
@@ -49,6 +50,9 @@ async function run(configuration: Configuration, log: Logger): Promise<number> {
   }
 }
 
+/** A listener on all addresses has none that could be opened. */
+const anyAddress = /\/\/(0\.0\.0\.0|\[::\]):/
+
 /** What somebody who has just started it needs: where everything is and what to do next; programs read `ready`. */
 function announce(server: RunningServer, configuration: Configuration, log: Logger): void {
   const { addresses, adminKeyPath, adminKeyCreated, startedInMs } = server
@@ -58,9 +62,10 @@ function announce(server: RunningServer, configuration: Configuration, log: Logg
       { url: addresses.http, key: adminKeyPath },
       'console: open the address and sign in with the key of the file',
     )
-  if (addresses.https)
+  const overNetwork = addresses.https?.replace(anyAddress, `//${configuration.publicName ?? hostname()}:`)
+  if (overNetwork)
     log.info(
-      { url: addresses.https, ca: `${addresses.https}/ca.pem` },
+      { url: overNetwork, ca: `${overNetwork}/ca.pem` },
       'the same over the network; let devices and browsers trust ca.pem',
     )
   log.info(
