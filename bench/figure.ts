@@ -9,35 +9,20 @@ export interface Figure {
   readonly details?: Readonly<Record<string, number | string>>
 }
 
-export const atLeast = (
-  name: string,
-  value: number,
-  unit: string,
-  bound: number,
-  more: Partial<Figure> = {},
-): Figure => ({
-  name,
-  value,
-  unit,
-  target: `≥ ${format(bound)} ${unit}`,
-  met: value >= bound,
-  ...more,
-})
+/** A figure with a bound that it is held against. */
+const bounded =
+  (sign: string, isMet: (value: number, bound: number) => boolean) =>
+  (name: string, value: number, unit: string, bound: number, more: Partial<Figure> = {}): Figure => ({
+    name,
+    value,
+    unit,
+    target: `${sign} ${format(bound)} ${unit}`,
+    met: isMet(value, bound),
+    ...more,
+  })
 
-export const under = (
-  name: string,
-  value: number,
-  unit: string,
-  bound: number,
-  more: Partial<Figure> = {},
-): Figure => ({
-  name,
-  value,
-  unit,
-  target: `< ${format(bound)} ${unit}`,
-  met: value < bound,
-  ...more,
-})
+export const atLeast = bounded('≥', (value, bound) => value >= bound)
+export const under = bounded('<', (value, bound) => value < bound)
 
 export function format(value: number): string {
   if (Math.abs(value) >= 1000) return Math.round(value).toLocaleString('en')

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
-import { DroverError, isDroverError } from '@drover/protocol'
+import { DroverError } from '@drover/protocol'
 import { type Configuration, parseConfiguration } from './config.ts'
 import { type RunningServer, startServer } from './main.ts'
 import { createLogger, type Logger } from './runtime/logger.ts'
@@ -23,10 +23,10 @@ export async function up(
 }
 
 async function run(configuration: Configuration, log: Logger): Promise<number> {
-  const stop = Promise.withResolvers<{ readonly code: number }>()
+  const stop = Promise.withResolvers<number>()
   const onSignal = (signal: NodeJS.Signals) => {
     log.info({ signal }, 'stopping')
-    stop.resolve({ code: 0 })
+    stop.resolve(0)
   }
   process.on('SIGINT', onSignal)
   process.on('SIGTERM', onSignal)
@@ -35,12 +35,12 @@ async function run(configuration: Configuration, log: Logger): Promise<number> {
       { error },
       'a part of the server failed; stopping, so that a restart can recover what was accepted',
     )
-    stop.resolve({ code: 1 })
+    stop.resolve(1)
   }
   try {
     const server = await startServer({ configuration, log, onFailure })
     announce(server, configuration, log)
-    const { code } = await stop.promise
+    const code = await stop.promise
     const clean = await server.stop(configuration.stopTimeoutMs)
     log.info('stopped')
     return clean ? code : 1
@@ -81,6 +81,6 @@ function readFile(path: string): string | undefined {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     const reason = `${path} cannot be read: ${(error as Error).message}`
-    throw isDroverError(error) ? error : new DroverError('badConfiguration', { reason }, error)
+    throw new DroverError('badConfiguration', { reason }, error)
   }
 }
