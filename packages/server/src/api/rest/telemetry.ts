@@ -16,7 +16,7 @@ import { readTelemetry } from '../../telemetry/read.ts'
 import type { ApiContext } from '../context.ts'
 import type { Api } from '../fastify.ts'
 import { answers, idParams, quarantineListQuery, telemetryReadQuery } from './schemas.ts'
-import { pageJson, seriesJson } from './telemetry-json.ts'
+import { latestJson, latestsJson, pageJson, seriesJson } from './telemetry-json.ts'
 
 const tags = ['telemetry']
 
@@ -31,7 +31,8 @@ export function telemetryRoutes(api: Api, context: ApiContext): void {
         response: answers({ 200: latestSchema }),
       },
     },
-    (request) => latestOf(context, request.actor, request.params.id),
+    async (request, reply) =>
+      sendJson(reply, latestJson(await latestOf(context, request.actor, request.params.id))),
   )
   api.get(
     '/devices/:id/telemetry',
@@ -72,7 +73,8 @@ export function telemetryRoutes(api: Api, context: ApiContext): void {
         response: answers({ 200: latestResultSchema }),
       },
     },
-    async (request) => ({ items: await latestOfMany(context, request.actor, request.body) }),
+    async (request, reply) =>
+      sendJson(reply, latestsJson(await latestOfMany(context, request.actor, request.body))),
   )
   quarantineRoutes(api, context)
 }
@@ -105,7 +107,7 @@ function quarantineRoutes(api: Api, context: ApiContext): void {
   )
 }
 
-/** Bytes are sent as they are: the JSON is made of columns already, in the form that the schema says. */
+/** Bytes are sent as they are: the JSON has been made already, in the form that the schema says. */
 function sendJson(reply: FastifyReply, json: string) {
   return reply.type('application/json; charset=utf-8').send(Buffer.from(json) as never)
 }
