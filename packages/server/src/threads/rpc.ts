@@ -5,7 +5,7 @@ import { DroverError, type ErrorCode, type ErrorDetails, isDroverError } from '@
  * Calls between threads: an object of functions is served at one end of a port and called at the other.
  * Arguments and results are structured clones; what `transfer` names is moved instead.
  */
-interface Port {
+export interface Port {
   postMessage(message: unknown, transfer?: readonly Transferable[]): void
   // biome-ignore lint/suspicious/noExplicitAny: what arrives is checked here, and listeners differ by event
   on(event: string, listener: (...args: any[]) => void): unknown
@@ -21,9 +21,10 @@ type CrossedError = { readonly code: ErrorCode; readonly details: ErrorDetails }
 type Methods<T> = { readonly [K in keyof T]: (...args: any[]) => unknown }
 export type Remote<T> = {
   readonly [K in keyof T]: T[K] extends (...args: infer A) => infer R
-    ? (...args: A) => Promise<Awaited<R>>
+    ? (...args: A) => Promise<Received<Awaited<R>>>
     : never
 }
+type Received<R> = R extends Transferred<infer V> ? V : R
 
 /** A result whose buffers are moved to the caller instead of copied. */
 export class Transferred<T> {

@@ -5,6 +5,7 @@ import type { Interest } from '../live/interests.ts'
 import type { LiveUpdate } from '../processing/live.ts'
 import type { Logger } from '../runtime/logger.ts'
 import type { StoreReader } from '../store/store.ts'
+import { connectReader } from './reader.ts'
 import { connect, type Remote, serve } from './rpc.ts'
 import type { StorageThreadAnswer, StorageThreadData } from './storage.ts'
 import type {
@@ -26,6 +27,8 @@ export interface StorageOptions {
   readonly memoryBytes: number
   readonly threads: number
   readonly hotPointsMax: number
+  /** Of the queue, which may have to be read again after a crash. */
+  readonly replayBytesMax: number
   readonly queryTimeoutMs: number
   readonly log: Pick<Logger, 'warn'>
   /** The thread has failed: nothing is stored any more, and this process should stop. What is in the queue stays there. */
@@ -79,10 +82,17 @@ async function firstAnswer(worker: Worker): Promise<StorageThreadAnswer> {
 }
 
 function startWorker(options: StorageOptions, readerPort: MessagePort): Worker {
-  const { directory, memoryBytes, threads, hotPointsMax, queryTimeoutMs } = options
+  const {
+    directory,
+    memoryBytes: memoryLimitBytes,
+    threads,
+    hotPointsMax,
+    replayBytesMax,
+    queryTimeoutMs,
+  } = options
   const { registryPath, logDirectory, consumerPort } = options
   const workerData: StorageThreadData = {
-    store: { directory, memoryLimitBytes: memoryBytes, threads, hotPointsMax, queryTimeoutMs },
+    store: { directory, memoryLimitBytes, threads, hotPointsMax, replayBytesMax, queryTimeoutMs },
     registryPath,
     logDirectory,
     consumerPort,
@@ -107,7 +117,7 @@ export function connectStorage(
 ): Storage {
   const listeners = new Set<(update: LiveUpdate) => void>()
   const service = connect<StorageService>(port)
-  const reader = connect<StoreReader>(readerPort, {
+  const reader = connectReader(readerPort, {
     waitingMax: limits.queriesWaitingMax,
     timeoutMs: queryTimeoutMs + answerTimeoutMs,
   })

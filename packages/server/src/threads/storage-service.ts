@@ -6,8 +6,7 @@ import type { ProcessingMetrics } from '../processing/metrics.ts'
 import type { DeviceProfiles } from '../processing/profiles.ts'
 import { startProcessing } from '../processing/run.ts'
 import type { Queue } from '../queue/queue.ts'
-import type { Store, StoreReader, StoreStatus } from '../store/store.ts'
-import { Transferred } from './rpc.ts'
+import type { Store, StoreStatus } from '../store/store.ts'
 
 /** What main asks of the storage thread. */
 export interface StorageService {
@@ -116,40 +115,4 @@ function restoredSessions(
     if (clientId !== undefined) sessions.set(`${deviceUid}/${clientId}`, { deviceUid, clientId })
   }
   return [...sessions.values()]
-}
-
-/** The reader, for a port: columns are moved to the asker instead of copied. */
-export function movingReader(reader: StoreReader) {
-  return {
-    series: (...args: Parameters<StoreReader['series']>) => reader.series(...args),
-    latest: (...args: Parameters<StoreReader['latest']>) => reader.latest(...args),
-    points: async (...args: Parameters<StoreReader['points']>) => moved(await reader.points(...args)),
-    buckets: async (...args: Parameters<StoreReader['buckets']>) => moved(await reader.buckets(...args)),
-    downsample: async (...args: Parameters<StoreReader['downsample']>) =>
-      moved(await reader.downsample(...args)),
-    quarantine: (...args: Parameters<StoreReader['quarantine']>) => reader.quarantine(...args),
-    quarantineEntry: (...args: Parameters<StoreReader['quarantineEntry']>) => reader.quarantineEntry(...args),
-    quarantineDropped: (...args: Parameters<StoreReader['quarantineDropped']>) =>
-      reader.quarantineDropped(...args),
-    extent: (...args: Parameters<StoreReader['extent']>) => reader.extent(...args),
-    status: () => reader.status(),
-  }
-}
-
-/** With each typed array in a buffer of its own, which goes along: one that is a view would take its whole buffer with it. */
-function moved<T extends object>(result: T): Transferred<T> {
-  const buffers: ArrayBuffer[] = []
-  return new Transferred(withOwnBuffers(result, buffers) as T, buffers)
-}
-
-function withOwnBuffers(value: unknown, buffers: ArrayBuffer[]): unknown {
-  if (ArrayBuffer.isView(value)) {
-    const own = (value as Float64Array).slice()
-    buffers.push(own.buffer as ArrayBuffer)
-    return own
-  }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
-  return Object.fromEntries(
-    Object.entries(value).map(([name, part]) => [name, withOwnBuffers(part, buffers)]),
-  )
 }

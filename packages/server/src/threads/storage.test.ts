@@ -12,9 +12,10 @@ import { type EmbeddedQueue, openEmbeddedQueue } from '../queue/embedded.ts'
 import { createMemoryQueue } from '../queue/memory.ts'
 import { openRegistry } from '../registry/registry.ts'
 import { createMemoryStore } from '../store/memory.ts'
+import { serveReader } from './reader.ts'
 import { connect, serve } from './rpc.ts'
 import { connectStorage, type Storage, startStorage } from './storage-host.ts'
-import { movingReader, type StorageListener, startStorageService } from './storage-service.ts'
+import { type StorageListener, startStorageService } from './storage-service.ts'
 
 const everything = { fromMicros: 0, toMicros: Number.MAX_SAFE_INTEGER, goodOnly: false, limit: 1000 }
 
@@ -51,7 +52,7 @@ describe('the storage service', () => {
       onFailure: (error) => main.failed({ text: String(error) }),
     })
     serve(control.port2, service)
-    serve(reading.port2, movingReader(store.reader))
+    serveReader(reading.port2, store.reader)
     const storage = connectStorage(control.port1, reading.port1, Promise.resolve(), {
       queryTimeoutMs: 1000,
       log: { warn: (text: string) => assert.fail(text) },
@@ -169,6 +170,7 @@ describe('the storage thread', () => {
       memoryBytes: 256 << 20,
       threads: 1,
       hotPointsMax: 1_000_000,
+      replayBytesMax: 1 << 28,
       queryTimeoutMs: 10_000,
       log: { warn: (text: string) => assert.fail(text) },
       onFailure: (error) => assert.fail(error),

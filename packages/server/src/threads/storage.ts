@@ -5,10 +5,10 @@ import { openDeviceProfiles } from '../registry/device-profiles.ts'
 import { systemClock } from '../runtime/clock.ts'
 import { type EmbeddedStoreOptions, openEmbeddedStore } from '../store/embedded.ts'
 import type { Store } from '../store/store.ts'
+import { serveReader } from './reader.ts'
 import { connect, serve } from './rpc.ts'
 import {
   type CrossedError,
-  movingReader,
   type StorageListener,
   type StorageService,
   startStorageService,
@@ -52,7 +52,7 @@ async function start(store: Store): Promise<void> {
     onMessageFailure: (error) => problem(`A message could not be processed: ${crossed(error).text}`),
     onFailure: (error) => main.failed(crossed(error)).catch(() => {}),
   })
-  serve(data.readerPort, movingReader(store.reader))
+  serveReader(data.readerPort, store.reader)
   serve(port, {
     ...service,
     close: async () => {
