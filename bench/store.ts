@@ -114,6 +114,7 @@ class Filler {
         expected: this.#position,
         position,
       },
+      queueBytes: 30 * numbers.length,
     }
     await this.#store.writer.write(batch)
     this.#position = position

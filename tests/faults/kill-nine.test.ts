@@ -18,8 +18,11 @@ const seed = Number(process.env.DROVER_FAULT_SEED ?? Date.now() % 1_000_000)
 /** Between the start of a server and its end. */
 const lifeMsMin = 100
 const lifeMsMax = 1_500
-/** Few, so that the hot table is rotated and segments are merged several times a second. */
-const hotPointsMax = 5_000
+/**
+ * Few, so that the hot table is rotated and segments are merged several times a second; or so many that all is read
+ * again from the log.
+ */
+const hotPointsMax = [5_000, 100_000, 3_000_000] as const
 
 describe(`${kills} kills at random instants (DROVER_FAULT_SEED=${seed})`, () => {
   const random = createRandom(seed)
@@ -58,7 +61,7 @@ describe(`${kills} kills at random instants (DROVER_FAULT_SEED=${seed})`, () => 
     const started = await startServer({
       dataDirectory,
       flags: [
-        ...['--hot-points-max', String(hotPointsMax)],
+        ...['--hot-points-max', String(random.pick(hotPointsMax))],
         ...['--http', `127.0.0.1:${port(earlier?.http)}`],
         ...['--mqtt', `127.0.0.1:${port(earlier?.mqtt)}`],
       ],

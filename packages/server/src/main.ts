@@ -52,6 +52,8 @@ export interface RunningServer {
 }
 
 const consoleDirectory = fileURLToPath(new URL('../../console/dist', import.meta.url))
+/** Read again in one to two seconds. */
+const replayBytesMax = 256 << 20
 const sweepPeriodMs = 60_000
 const retentionPeriodMs = 3_600_000
 const dayMicros = 86_400_000_000
@@ -168,6 +170,7 @@ async function startStoring(
         memoryBytes: configuration.storeMemoryBytes,
         threads: configuration.storeThreads,
         hotPointsMax: configuration.hotPointsMax,
+        replayBytesMax: Math.min(replayBytesMax, logBytesMax / 4),
         queryTimeoutMs: configuration.queryTimeoutMs,
         log,
         onFailure,

@@ -26,6 +26,7 @@ export class PendingBatch {
   keys = new KeyChanges()
   live: LiveBatch | undefined
   messages = 0
+  queueBytes = 0
   /** The time of receipt of each delivery's first message, and its messages. */
   readonly received: { readonly atMicros: number; readonly count: number }[] = []
   #payload: Uint8Array | undefined
@@ -107,7 +108,7 @@ export class PendingBatch {
   }
 
   toStoreBatch(position: StoreBatch['position']): StoreBatch {
-    const { newSeries, numbers, texts, quarantine, quarantineDropped, keys } = this
+    const { newSeries, numbers, texts, quarantine, quarantineDropped, keys, queueBytes } = this
     const { newKeys, releasedKeys } = keys
     return {
       newSeries,
@@ -118,6 +119,7 @@ export class PendingBatch {
       newKeys,
       releasedKeys,
       position,
+      queueBytes,
     }
   }
 
@@ -130,6 +132,7 @@ export class PendingBatch {
     this.keys = new KeyChanges()
     this.live = undefined
     this.messages = 0
+    this.queueBytes = 0
     this.received.length = 0
   }
 }

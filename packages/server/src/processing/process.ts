@@ -62,6 +62,7 @@ export class Processor {
         this.#processRecord(record, version, batch)
       }
       batch.received.push({ atMicros: record.receivedAt, count: record.count })
+      batch.queueBytes += delivery.bytes.length
     }
     this.#options.metrics.devices = this.devices.size
   }

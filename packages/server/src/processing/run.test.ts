@@ -21,7 +21,8 @@ function storeThat(
       },
     ]),
   )
-  return { ...store, writer: writer as unknown as StoreWriter }
+  const { onDurable } = store.writer
+  return { ...store, writer: { ...(writer as unknown as StoreWriter), onDurable } }
 }
 
 const unavailable = () => new DroverError('storeUnavailable', { reason: 'a test' })

@@ -65,7 +65,7 @@ export class Processing {
   readonly #options: ProcessingOptions
   readonly #consumer: Consumer
   readonly #processor: Processor
-  /** The last stored position, by partition. */
+  /** The last written position, by partition. */
   readonly #positions: Map<number, StoredPosition>
   readonly #spare = [new PendingBatch(), new PendingBatch()]
   readonly #closing = new AbortController()
@@ -92,6 +92,9 @@ export class Processing {
       live,
       onFailure,
       devicesMax,
+    })
+    options.writer.onDurable(({ consumer, partition, position }) => {
+      if (consumer === consumerName) this.#commit(partition, position)
     })
     this.done = this.#run()
   }
@@ -200,7 +203,6 @@ export class Processing {
       await this.#patiently(() => this.#writeOnce(storeBatch, attempts++ > 0))
       this.#count(batch, position)
       if (batch.live) this.#options.live.stored(batch.live)
-      this.#commit(position)
       batch.clear()
       this.#spare.push(batch)
     } catch (error) {
@@ -222,7 +224,7 @@ export class Processing {
   }
 
   /** Only retention waits for this; after a crash the store's own position counts. */
-  #commit({ partition, position }: StoreBatch['position']): void {
+  #commit(partition: number, position: number): void {
     this.#consumer.commit(partition, position).catch((error) => {
       if (!isDroverError(error, 'shuttingDown')) this.#fail(error)
     })

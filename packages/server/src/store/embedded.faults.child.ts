@@ -4,7 +4,7 @@ import { writeSample } from './sample.ts'
 
 /**
  * Writes batches until it kills itself at a step, or is killed: `node embedded.faults.child.ts DIRECTORY [STEP]`.
- * Tells the number of each batch once it is written.
+ * Tells the number of each batch once it is durable.
  */
 const [directory, step] = process.argv.slice(2) as [string, string | undefined]
 
@@ -18,9 +18,9 @@ const store = await openEmbeddedStore({
     throw error
   },
 })
+store.writer.onDurable(({ position }) => process.send?.(position))
 let written = (await store.writer.position('processing', 0))?.position ?? 0
 for (;;) {
   written = await writeSample(store, faultBatch(written + 1))
-  process.send?.(written)
   await new Promise(setImmediate)
 }

@@ -9,6 +9,7 @@ import type {
   BucketsQuery,
   BucketsResult,
   DownsampleQuery,
+  DurableListener,
   MessageKey,
   PointsResult,
   QuarantineQuery,
@@ -94,6 +95,7 @@ export function createMemoryStore(
 }
 
 function memoryWriter(contents: Contents, clock: () => number): StoreWriter {
+  const durableListeners: DurableListener[] = []
   return {
     reserveSeriesIds: async (count) => {
       const first = contents.nextSeries
@@ -116,7 +118,9 @@ function memoryWriter(contents: Contents, clock: () => number): StoreWriter {
       fence(contents.positions.get(key), batch.position)
       contents.positions.set(key, { identity, position })
       writeContents(contents, batch, micros(clock()))
+      for (const listener of durableListeners) listener(batch.position)
     },
+    onDurable: (listener) => durableListeners.push(listener),
     deleteDevice: async (deviceUid) => deleteDevice(contents, deviceUid),
     applyRetention: async (olderThanMicros) => {
       const arrivedBefore = micros(clock()) - dayMicros

@@ -47,6 +47,7 @@ export function sampleBatch(batch: SampleBatch, expected: number | undefined, po
     newKeys: batch.newKeys ?? [],
     releasedKeys: batch.releasedKeys ?? [],
     position: { consumer: 'processing', partition: 0, identity: 'log', expected, position },
+    queueBytes: 30 * numbers.length,
   }
 }
 

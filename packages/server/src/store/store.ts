@@ -16,7 +16,7 @@ export interface Store {
 }
 
 export interface StoreCapabilities {
-  /** `transactional`: the queue's position moves in the transaction that writes the points. */
+  /** `transactional`: the queue's position moves, and becomes durable, together with the points. */
   readonly positions: 'transactional' | 'none'
 }
 
@@ -86,7 +86,15 @@ export interface StoreBatch {
     readonly expectedIdentity?: string
     readonly position: number
   }
+  /** Bytes of the queue that it was made of; a store that keeps back what is not durable yet bounds them. */
+  readonly queueBytes: number
 }
+
+export type DurableListener = (position: {
+  readonly consumer: string
+  readonly partition: number
+  readonly position: number
+}) => void
 
 export interface StoreWriter {
   /** Ids for new series that nobody else gets; the series exist once a batch that lists them is written. */
@@ -97,8 +105,14 @@ export interface StoreWriter {
   loadKeys(deviceUids: readonly number[] | 'all'): Promise<readonly MessageKey[]>
   /** Quarantine entries kept by device uid, for the cap. */
   quarantineCounts(deviceUids: readonly number[]): Promise<ReadonlyMap<number, number>>
+  /** The last one written; after a crash, the last one that was durable. */
   position(consumer: string, partition: number): Promise<{ identity: string; position: number } | undefined>
-  /** One transaction. When it answers, readers see it. Rejects with `positionConflict`, `storeUnavailable`; then nothing was written. */
+  /** Tells of each position up to which everything has become durable: the queue need not keep it any more. */
+  onDurable(listener: DurableListener): void
+  /**
+   * One transaction: when it answers, readers see all of it. It may become durable later, in the order of the writes and
+   * whole. Rejects with `positionConflict`, `storeUnavailable`; then nothing was written.
+   */
   write(batch: StoreBatch): Promise<void>
   /** The device is gone: its series are hidden at once and their points removed later. Idempotent. */
   deleteDevice(deviceUid: number): Promise<void>

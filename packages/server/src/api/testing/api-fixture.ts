@@ -123,6 +123,7 @@ export async function createApiFixture(overrides: Partial<ApiContext> = {}) {
       quarantineDropped: new Map(),
       newKeys: [],
       releasedKeys: [],
+      queueBytes: 0,
       position: {
         consumer: 'test',
         partition: 0,

@@ -1,40 +1,38 @@
-import { copyFile, link, mkdir, readdir, rename } from 'node:fs/promises'
+import { copyFile, link, readdir, rename } from 'node:fs/promises'
 import { join } from 'node:path'
-import { literal } from './duckdb.ts'
+import { backup as copyDatabase } from 'node:sqlite'
+import { storeUnavailable } from './errors.ts'
 import { layout, makeFolders, sync } from './files.ts'
-import type { Pinned } from './inventory.ts'
-import { segmentFiles } from './segments.ts'
+import { filesOf } from './inventory.ts'
 import type { StoreState } from './state.ts'
-import { failed } from './transaction.ts'
 
 /**
- * Copies the store as it is at one moment: the database within one transaction's view, the segments that were listed
- * then by links, or copies on another disk. Only the moment itself waits for a write to end.
+ * Copies the store as its ledger has it at one moment: the ledger, and the files that it lists, by links, or by copies on
+ * another disk. Only changes of the ledger wait for it.
  */
-export async function backup(state: StoreState, directory: string): Promise<void> {
+export async function backup({ ledger, inventories, folders }: StoreState, directory: string): Promise<void> {
   const target = layout(directory)
-  await makeFolders(target)
-  const unfinished = `${target.database}.unfinished`
-  const connection = await state.database.connect()
-  let pinned: Pinned | undefined
+  const unfinished = `${target.ledger}.unfinished`
   try {
-    await connection.run(`ATTACH ${literal(unfinished)} AS backup`)
-    pinned = await state.lock.run(async () => {
-      await connection.run('BEGIN; SELECT count(*) FROM positions')
-      return state.inventories.pin()
+    await makeFolders(target)
+    const pinned = await ledger.still(async () => {
+      const pinned = inventories.pin()
+      await copyDatabase(ledger.db, unfinished).catch((error) => {
+        pinned.release()
+        throw error
+      })
+      return pinned
     })
-    await connection.run('COPY FROM DATABASE drover TO backup')
-    await connection.run('COMMIT')
-    await connection.run('DETACH backup')
-    for (const { file } of pinned.inventory.segments.flatMap(segmentFiles))
-      await linkOrCopy(join(state.folders.segments, file), join(target.segments, file))
-    await rename(unfinished, target.database)
-    await syncAll(target.database, target.segments, directory)
+    try {
+      for (const file of filesOf(pinned.inventory))
+        await linkOrCopy(join(folders.segments, file), join(target.segments, file))
+    } finally {
+      pinned.release()
+    }
+    await rename(unfinished, target.ledger)
+    await syncAll(target.ledger, target.segments, directory)
   } catch (error) {
-    throw await failed(state, connection, error)
-  } finally {
-    pinned?.release()
-    connection.close()
+    throw storeUnavailable(error)
   }
 }
 
@@ -42,10 +40,9 @@ async function linkOrCopy(source: string, target: string): Promise<void> {
   await link(source, target).catch(() => copyFile(source, target))
 }
 
-async function syncAll(database: string, segments: string, directory: string): Promise<void> {
-  await sync(database)
+async function syncAll(ledger: string, segments: string, directory: string): Promise<void> {
+  await sync(ledger)
   for (const file of await readdir(segments)) await sync(join(segments, file))
   await sync(segments)
-  await mkdir(directory, { recursive: true })
   await sync(directory)
 }

@@ -2,13 +2,13 @@ import { type AggregateFunction, DroverError } from '@drover/protocol'
 import type { BucketsQuery, BucketsResult } from '../store.ts'
 import { literal, type ResultColumn } from './duckdb.ts'
 import { hourMicros, hoursFile } from './hours.ts'
-import type { Inventory, Segment } from './inventory.ts'
+import type { Segment, Sources } from './inventory.ts'
 import { type Plan, planOf, relationOf, seriesFilters, sourcesOf, timestamp } from './points-sql.ts'
 import type { SeriesCatalog } from './series.ts'
 
 /** The SQL of a query for buckets: from points alone, or with the hours of segments where whole hours are asked for. */
 export function bucketsSql(
-  inventory: Inventory,
+  inventory: Sources,
   folder: string,
   catalog: SeriesCatalog,
   query: BucketsQuery,
@@ -53,7 +53,7 @@ function groupedSql(relation: string, query: BucketsQuery, time: string, columns
  * Segments whose hours may stand for their points: of whole hours, uncut, without a late point that could repeat one of
  * theirs, and without suspect points when only good ones are asked for.
  */
-function segmentsByHours(sources: Inventory, { selection }: Plan, query: BucketsQuery): Segment[] {
+function segmentsByHours(sources: Sources, { selection }: Plan, query: BucketsQuery): Segment[] {
   if (query.everyMicros % hourMicros !== 0) return []
   const { from, to } = wholeHours(selection)
   if (from >= to) return []
@@ -91,7 +91,7 @@ const ofHours: Record<AggregateFunction, (group: BucketsQuery['group']) => strin
 /** Whole hours from the hours of `summed`; what lies before and after them in it, and all else, from points. */
 function mixedSql(
   plan: Plan,
-  sources: Inventory,
+  sources: Sources,
   summed: readonly Segment[],
   folder: string,
   catalog: SeriesCatalog,

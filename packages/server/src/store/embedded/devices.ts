@@ -1,24 +1,34 @@
+import { duckdbError } from './errors.ts'
+import { writeMeta } from './ledger.ts'
 import type { StoreState } from './state.ts'
-import { transaction } from './transaction.ts'
 
 /** Hides all that a device sent; its points leave the segments when those are rewritten. */
-export async function deleteDevice(state: StoreState, deviceUid: number): Promise<void> {
-  const { catalog, latest, keys, quarantine } = state
-  const uid = Math.trunc(deviceUid)
-  await transaction(
-    state,
-    (connection) =>
-      connection.run(
-        `INSERT INTO tombstones SELECT id, metric FROM series WHERE device_uid = ${uid};
-         DELETE FROM series WHERE device_uid = ${uid}; DELETE FROM quarantine WHERE device_uid = ${uid};
-         DELETE FROM quarantine_dropped WHERE device_uid = ${uid};
-         DELETE FROM message_keys WHERE device_uid = ${uid};`,
-      ),
-    () => {
-      for (const { id } of catalog.ofDevices([uid])) latest.removeSeries(id)
-      catalog.deleteDevice(uid)
-      keys.forgetDevice(uid)
-      quarantine.forgetDevice(uid)
-    },
-  )
+export function deleteDevice(state: StoreState, deviceUid: number): Promise<void> {
+  const { catalog, changes, keys, latest, ledger, lock, quarantine, writing } = state
+  return lock.run(async () => {
+    const series = catalog.ofDevices([deviceUid])
+    await ledger.transaction(
+      (db) => {
+        // A segment that is being written may hold points of series that the ledger does not have yet.
+        const bury = db.prepare('INSERT OR IGNORE INTO tombstones VALUES (?, ?)')
+        for (const { id, metric } of series) bury.run(id, metric)
+        for (const table of ['series', 'quarantine', 'quarantine_dropped', 'message_keys'])
+          db.prepare(`DELETE FROM ${table} WHERE device_uid = ?`).run(deviceUid)
+        writeMeta(db, 'seriesNext', catalog.next)
+      },
+      () => {
+        for (const { id } of series) latest.removeSeries(id)
+        catalog.deleteDevice(deviceUid)
+        keys.forgetDevice(deviceUid)
+        quarantine.forgetDevice(deviceUid)
+        for (const each of changes) each.forgetDevice(deviceUid)
+      },
+    )
+    if (series.length === 0) return
+    try {
+      await writing.run(`DELETE FROM series WHERE id IN (${series.map(({ id }) => id).join()})`)
+    } catch (error) {
+      throw await duckdbError(writing, error)
+    }
+  })
 }

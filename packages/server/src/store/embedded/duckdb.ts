@@ -24,8 +24,6 @@ export interface DatabaseOptions {
   readonly memoryLimitBytes: number
   /** The folder for what does not fit into memory. */
   readonly temporaryDirectory: string
-  /** Bytes of the write-ahead log at which a commit folds it into the database file. */
-  readonly checkpointBytes: number
 }
 
 export interface Database {
@@ -33,12 +31,12 @@ export interface Database {
   close(): void
 }
 
-export async function openDatabase(file: string, options: DatabaseOptions): Promise<Database> {
-  const instance = await DuckDBInstance.create(file, {
+/** A database in memory. */
+export async function openDatabase(options: DatabaseOptions): Promise<Database> {
+  const instance = await DuckDBInstance.create(':memory:', {
     threads: String(options.threads),
     memory_limit: `${options.memoryLimitBytes}B`,
     temp_directory: options.temporaryDirectory,
-    checkpoint_threshold: `${options.checkpointBytes}B`,
     autoinstall_known_extensions: 'false',
     autoload_known_extensions: 'false',
   })

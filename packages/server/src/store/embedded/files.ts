@@ -3,14 +3,14 @@ import { basename, join } from 'node:path'
 
 /** Where the store keeps what, below its directory. */
 export interface Layout {
-  readonly database: string
+  readonly ledger: string
   readonly segments: string
   readonly temporary: string
 }
 
 export function layout(directory: string): Layout {
   return {
-    database: join(directory, 'drover.duckdb'),
+    ledger: join(directory, 'ledger.sqlite'),
     segments: join(directory, 'segments'),
     temporary: join(directory, 'tmp'),
   }
@@ -21,7 +21,7 @@ export async function makeFolders({ segments, temporary }: Layout): Promise<void
   await mkdir(temporary, { recursive: true })
 }
 
-/** Deletes what a crash left behind: everything temporary, and segments that no transaction has listed. */
+/** Deletes what a crash left behind: everything temporary, and files that no transaction has listed. */
 export async function removeUnlisted(folders: Layout, listed: ReadonlySet<string>): Promise<void> {
   for (const name of await readdir(folders.temporary))
     await rm(join(folders.temporary, name), { recursive: true, force: true })

@@ -3,11 +3,17 @@ import { test } from 'node:test'
 import { Inventories, type Segment } from './inventory.ts'
 
 const segment = (file: string) => ({ file }) as Segment
-const inventory = (...files: string[]) => ({ tables: [], segments: files.map(segment) })
+const inventory = (...files: string[]) => ({
+  tables: [],
+  segments: files.map(segment),
+  latest: undefined,
+})
 
 test('a replaced file goes when its last reader has finished, not before', () => {
   const removed: string[] = []
-  const inventories = new Inventories(inventory('a', 'b'), (file) => removed.push(file))
+  const inventories = new Inventories(inventory('a', 'b'), (item) =>
+    removed.push('file' in item ? item.file : item.table),
+  )
   const [first, second] = [inventories.pin(), inventories.pin()]
   inventories.replace(inventory('c', 'b'))
   const third = inventories.pin()

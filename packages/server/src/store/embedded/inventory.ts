@@ -1,3 +1,4 @@
+import { hoursFile } from './hours.ts'
 import { compareTexts } from './ranges.ts'
 import type { Kind } from './schema.ts'
 
@@ -33,12 +34,6 @@ export function pointTable(kind: Kind, late: boolean, generation: number): Point
   }
 }
 
-/** The table with this name, if it is one of points. */
-export function parseTableName(name: string): PointTable | undefined {
-  const match = /^(hot|late)_(numbers|texts)_(\d+)$/.exec(name)
-  return match ? pointTable(match[2] as Kind, match[1] === 'late', Number(match[3])) : undefined
-}
-
 /** A Parquet file, sorted by metric, series and time, without repeats inside. Times in µs since 1970. */
 export interface Segment {
   readonly id: number
@@ -72,10 +67,16 @@ export interface Segment {
   readonly cut: number
 }
 
-/** What a query reads: one consistent list, never changed. */
-export interface Inventory {
+/** What holds points. */
+export interface Sources {
   readonly tables: readonly PointTable[]
   readonly segments: readonly Segment[]
+}
+
+/** What a query reads: one consistent list, never changed. */
+export interface Inventory extends Sources {
+  /** The file of the latest points of all series as far as the segments reach. */
+  readonly latest: string | undefined
 }
 
 export interface Pinned {
@@ -83,16 +84,19 @@ export interface Pinned {
   readonly release: () => void
 }
 
-/** Holds the current inventory, and the files of earlier ones for as long as somebody reads them. */
+/** A table of points, or a file. */
+export type Retired = { readonly table: string } | { readonly file: string }
+
+/** Holds the current inventory, and what earlier ones name for as long as somebody reads it. */
 export class Inventories {
   #current: Inventory
   #epoch = 0
   readonly #readers = new Map<number, number>()
-  #retired: { readonly file: string; readonly epoch: number }[] = []
-  readonly #remove: (file: string) => void
+  #retired: { readonly item: Retired; readonly epoch: number }[] = []
+  readonly #remove: (item: Retired) => void
 
-  /** `remove` is called with each file of a segment that nobody needs any more. */
-  constructor(current: Inventory, remove: (file: string) => void) {
+  /** `remove` is called with each table and file that nobody needs any more. */
+  constructor(current: Inventory, remove: (item: Retired) => void) {
     this.#current = current
     this.#remove = remove
   }
@@ -117,9 +121,13 @@ export class Inventories {
   }
 
   replace(next: Inventory): void {
-    const kept = new Set(next.segments.map((segment) => segment.file))
-    for (const { file } of this.#current.segments)
-      if (!kept.has(file)) this.#retired.push({ file, epoch: this.#epoch })
+    const epoch = this.#epoch
+    const tables = new Set(next.tables.map(({ name }) => name))
+    for (const { name } of this.#current.tables)
+      if (!tables.has(name)) this.#retired.push({ item: { table: name }, epoch })
+    const files = new Set(filesOf(next))
+    for (const file of filesOf(this.#current))
+      if (!files.has(file)) this.#retired.push({ item: { file }, epoch })
     this.#current = next
     this.#epoch++
     this.#sweep()
@@ -127,9 +135,19 @@ export class Inventories {
 
   #sweep(): void {
     const oldest = Math.min(...this.#readers.keys())
-    for (const { file, epoch } of this.#retired) if (epoch < oldest) this.#remove(file)
+    for (const { item, epoch } of this.#retired) if (epoch < oldest) this.#remove(item)
     this.#retired = this.#retired.filter(({ epoch }) => epoch >= oldest)
   }
+}
+
+/** The names of all files that an inventory lists. */
+export function filesOf({ segments, latest }: Inventory): string[] {
+  return [...segments.flatMap(segmentFiles).map(({ file }) => file), ...(latest ? [latest] : [])]
+}
+
+/** The files of a segment with their lengths. */
+export function segmentFiles({ file, bytes, hours, hoursBytes }: Segment): { file: string; bytes: number }[] {
+  return [{ file, bytes }, ...(hours > 0 ? [{ file: hoursFile(file), bytes: hoursBytes }] : [])]
 }
 
 /** Whether both may hold points of the same series at the same time. */

@@ -1,12 +1,12 @@
 import { limits } from '@drover/protocol'
 import { dayMicros } from '../micros.ts'
+import { duckdbError } from './errors.ts'
 import { mergeOnce } from './merge.ts'
 import { Mutex } from './mutex.ts'
 import { purgeOnce } from './purge.ts'
 import { applyRetention } from './retention.ts'
 import { rotatedTables, rotationDue, switchTables, writeSegments } from './rotation.ts'
 import { nowMicros, type StoreState } from './state.ts'
-import { failed, transaction } from './transaction.ts'
 
 /** Tables that may be filled before writes wait for the ones that are becoming segments. */
 const filledTablesMax = 2
@@ -14,7 +14,7 @@ const filledTablesMax = 2
 const retryMs = 5_000
 const idleMs = 60_000
 
-/** What the store does beside reading and writing, one thing at a time: segments, merging, retention, compaction. */
+/** What the store does beside reading and writing, one thing at a time: segments, merging, retention. */
 export class Maintenance {
   readonly #state: StoreState
   readonly #tasks = new Mutex()
@@ -48,7 +48,7 @@ export class Maintenance {
     const full = filledTablesMax + 1
     if (rows(false) <= full * hotPointsMax && rows(true) <= full * latePointsMax) return
     await this.#rotate().catch(async (error) => {
-      throw await failed(this.#state, this.#state.computing, error)
+      throw await duckdbError(this.#state.computing, error)
     })
   }
 
@@ -60,7 +60,6 @@ export class Maintenance {
       this.#scheduled = false
       if (this.#closed) return
       this.#state.options.onError(error)
-      this.#noteBroken(error)
       this.#retry = setTimeout(() => this.schedule(), retryMs).unref()
     })
   }
@@ -69,9 +68,9 @@ export class Maintenance {
   rotate(): Promise<void> {
     return this.#tasks.run(async () => {
       await writeSegments(this.#state)
+      if (this.#state.changes.at(-1)!.isEmpty) return
       await this.#state.lock.run(() => switchTables(this.#state))
       await writeSegments(this.#state)
-      await this.#checkpoint()
     })
   }
 
@@ -92,13 +91,12 @@ export class Maintenance {
     })
   }
 
-  /** Answers when nothing is under way any more. */
+  /** Makes all durable that is in memory, if the disk takes it; the queue has it in any case. */
   async close(): Promise<void> {
     this.#closed = true
     clearTimeout(this.#retry)
     clearInterval(this.#idle)
-    await this.#tasks.run(async () => {})
-    await Promise.all(this.#state.removals)
+    await this.rotate().catch(this.#state.options.onError)
   }
 
   async #run(): Promise<void> {
@@ -107,7 +105,7 @@ export class Maintenance {
         if (rotatedTables(this.#state).length === 0) await switchTables(this.#state)
       })
     await this.#rotate()
-    await this.#tasks.run(() => this.#tidy())
+    await this.#tasks.run(() => this.#forgetQuarantine())
     let merged = true
     while (merged && !this.#closed) {
       await this.#rotate()
@@ -118,15 +116,10 @@ export class Maintenance {
     if (rotationDue(this.#state)) this.schedule()
   }
 
-  #noteBroken(error: unknown): void {
-    failed(this.#state, this.#state.computing, error).catch(() => {})
-  }
-
   #rotate(): Promise<void> {
     return this.#tasks.run(async () => {
       if (this.#closed || rotatedTables(this.#state).length === 0) return
       await writeSegments(this.#state)
-      await this.#checkpoint()
     })
   }
 
@@ -135,34 +128,14 @@ export class Maintenance {
     while (!this.#closed && (await this.#tasks.run(() => purgeOnce(this.#state))));
   }
 
-  /**
-   * Folds DuckDB's log into its file, which gives back what dropped tables held. It is refused while a reader still sees
-   * such a table; the next rotation, or DuckDB itself at a commit, does it then.
-   */
-  async #checkpoint(): Promise<void> {
-    const { lock, writing, health } = this.#state
-    await lock
-      .run(async () => {
-        health.logIsNew = true
-        await writing.run('CHECKPOINT')
-      })
-      .catch(() => {})
-    await this.#state.options.failpoint('rotation: checkpointed')
-  }
-
-  async #tidy(): Promise<void> {
-    const { keys, quarantine } = this.#state
-    if (keys.wantsCompaction) await transaction(this.#state, (connection) => keys.compact(connection))
-    if (quarantine.wantsCompaction)
-      await transaction(this.#state, (connection) => quarantine.compact(connection))
-    await this.#forgetQuarantine()
-  }
-
   async #forgetQuarantine(): Promise<void> {
+    const { ledger, quarantine, changes } = this.#state
     const before = nowMicros(this.#state) - limits.quarantineDays * dayMicros
-    await transaction(this.#state, async (connection) => {
-      const removed = await connection.run(`DELETE FROM quarantine WHERE received_at < ${before}`)
-      if (removed > 0) await this.#state.quarantine.load(connection)
-    })
+    const { oldest } = ledger.db.prepare('SELECT min(received_at) AS oldest FROM quarantine').get()!
+    if (oldest === null || Number(oldest) >= before) return
+    await ledger.transaction(
+      (db) => void db.prepare('DELETE FROM quarantine WHERE received_at < ?').run(before),
+      () => quarantine.countKept(ledger.db, changes),
+    )
   }
 }

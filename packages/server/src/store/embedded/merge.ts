@@ -4,9 +4,8 @@ import type { Failpoint } from './files.ts'
 import type { Segment } from './inventory.ts'
 import { type MergePlan, planMerge } from './merge-plan.ts'
 import { combined, filesSql, segmentsSql } from './points-sql.ts'
-import { listSegment, unlistSegments, writeSegment } from './segments.ts'
+import { listSegments, unlistSegments, writeSegment } from './segments.ts'
 import { nowMicros, type StoreState } from './state.ts'
-import { transaction } from './transaction.ts'
 
 /** How long late points may wait for the segments they overlap to be rewritten. */
 const lateWaitMicros = 3_600_000_000
@@ -27,7 +26,7 @@ export async function mergeOnce(state: StoreState, all = false): Promise<boolean
  * place of its sources in one transaction.
  */
 export async function merge(state: StoreState, plan: MergePlan): Promise<void> {
-  const { counters, inventories, computing, folders } = state
+  const { counters, inventories, computing, folders, ledger } = state
   const failpoint: Failpoint = (step) => state.options.failpoint(`merge: ${step}`)
   const { kind, late, inputs, run = counters.segment } = plan
   const arrivedMax = Math.max(...inputs.map((segment) => segment.arrivedMax))
@@ -39,13 +38,14 @@ export async function merge(state: StoreState, plan: MergePlan): Promise<void> {
     const segment = await writeSegment(computing, folders, relation, origin, failpoint)
     if (segment) outputs.push(segment)
   }
-  await transaction(
-    state,
-    (connection) => connection.run(unlistSegments(inputs) + outputs.map(listSegment).join('')),
+  await ledger.transaction(
+    (db) => {
+      unlistSegments(db, inputs)
+      listSegments(db, outputs)
+    },
     () => {
-      const { tables, segments } = inventories.current
-      const kept = segments.filter((segment) => !inputs.includes(segment))
-      inventories.replace({ tables, segments: [...kept, ...outputs] })
+      const kept = inventories.current.segments.filter((segment) => !inputs.includes(segment))
+      inventories.replace({ ...inventories.current, segments: [...kept, ...outputs] })
     },
   )
   await failpoint('listed')

@@ -1,5 +1,5 @@
 import { literal } from './duckdb.ts'
-import type { Inventory, PointTable, Segment } from './inventory.ts'
+import type { PointTable, Segment, Sources } from './inventory.ts'
 import { compareKeys, compareTexts } from './ranges.ts'
 import { type Kind, pointColumns } from './schema.ts'
 import type { SeriesCatalog } from './series.ts'
@@ -29,7 +29,7 @@ export interface Plan {
  * when nothing can hold any. Only what late points may repeat is compared; the rest is unique as it is stored.
  */
 export function pointsSql(
-  inventory: Inventory,
+  inventory: Sources,
   segmentsFolder: string,
   catalog: SeriesCatalog,
   selection: Selection,
@@ -39,7 +39,7 @@ export function pointsSql(
 }
 
 /** The tables and segments that may hold selected points. */
-export function sourcesOf(inventory: Inventory, plan: Plan): Inventory {
+export function sourcesOf(inventory: Sources, plan: Plan): Sources {
   return {
     tables: inventory.tables.filter((table) => tableHolds(table, plan)),
     segments: inventory.segments.filter((segment) => segmentHolds(segment, plan)),
@@ -48,7 +48,7 @@ export function sourcesOf(inventory: Inventory, plan: Plan): Inventory {
 
 export function relationOf(
   plan: Plan,
-  { tables, segments }: Inventory,
+  { tables, segments }: Sources,
   segmentsFolder: string,
   catalog: SeriesCatalog,
 ): string | undefined {

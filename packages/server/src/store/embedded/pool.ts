@@ -34,8 +34,7 @@ export class ReadPool {
     return new ReadPool(options, await Promise.all(connections))
   }
 
-  /** `expired` tells whether the time is up, for queries of several steps. */
-  async run<T>(query: (connection: Connection, expired: () => boolean) => Promise<T>): Promise<T> {
+  async run<T>(query: (connection: Connection) => Promise<T>): Promise<T> {
     const { timeoutMs } = this.#options
     let expire: (() => void) | undefined
     let expired = false
@@ -50,7 +49,7 @@ export class ReadPool {
       })
       expire = () => connection.interrupt()
       try {
-        return await this.#watched(query(connection, () => expired || this.#closed))
+        return await this.#watched(query(connection))
       } catch (error) {
         throw expired ? timedOut() : error
       } finally {

@@ -2,7 +2,6 @@ import type { Segment } from './inventory.ts'
 import { merge } from './merge.ts'
 import { filesSql } from './points-sql.ts'
 import type { StoreState } from './state.ts'
-import { transaction } from './transaction.ts'
 
 /** Rewrites one segment that still holds points of deleted series; answers whether there was one. */
 export async function purgeOnce(state: StoreState): Promise<boolean> {
@@ -46,10 +45,12 @@ async function tablesHold({ computing, inventories }: StoreState, dead: readonly
   return false
 }
 
-async function forget(state: StoreState, dead: readonly number[]): Promise<void> {
-  await transaction(
-    state,
-    (connection) => connection.run(`DELETE FROM tombstones WHERE series IN (${dead.join()})`),
-    () => state.catalog.removeTombstones(dead),
+async function forget({ ledger, catalog }: StoreState, dead: readonly number[]): Promise<void> {
+  await ledger.transaction(
+    (db) => {
+      const remove = db.prepare('DELETE FROM tombstones WHERE series = ?')
+      for (const id of dead) remove.run(id)
+    },
+    () => catalog.removeTombstones(dead),
   )
 }

@@ -1,16 +1,19 @@
-import type { QuarantineReason } from '@drover/protocol'
-import type { QuarantineQuery, QuarantineRow, QuarantineStored } from '../store.ts'
-import { type AppendColumn, type Connection, literal, type ResultColumn } from './duckdb.ts'
+import type { DatabaseSync } from 'node:sqlite'
+import type { QuarantineQuery, QuarantineRow, QuarantineStored, StoreBatch } from '../store.ts'
+import type { Changes } from './changes.ts'
+import { readMeta } from './ledger.ts'
 
-/** Rows of `quarantine_dropped` beyond the devices in it, before they are summed up. */
-const droppedSlack = 10_000
-
-/** How many entries each device has, and how many were dropped; the entries themselves are on disk only. */
+/** How many entries each device has, and how many were dropped. */
 export class QuarantineCounts {
   readonly kept = new Map<number, number>()
   readonly dropped = new Map<number, number>()
-  #nextId = 1
-  #droppedRows = 0
+  #nextId: number
+
+  constructor(db: DatabaseSync) {
+    this.#nextId = Number(readMeta(db, 'quarantineNext') ?? 1)
+    this.#sumInto(this.dropped, db, 'sum(dropped)', 'quarantine_dropped')
+    this.countKept(db)
+  }
 
   get nextId(): number {
     return this.#nextId
@@ -20,20 +23,24 @@ export class QuarantineCounts {
     return [...this.kept.values()].reduce((sum, count) => sum + count, 0)
   }
 
-  get wantsCompaction(): boolean {
-    return this.#droppedRows > this.dropped.size + droppedSlack
-  }
-
   droppedOf(deviceUids: readonly number[] | 'all'): number {
     const wanted = deviceUids === 'all' ? [...this.dropped.keys()] : deviceUids
     return wanted.reduce((sum, uid) => sum + (this.dropped.get(uid) ?? 0), 0)
   }
 
-  add(rows: readonly QuarantineRow[], dropped: ReadonlyMap<number, number>): void {
-    this.#nextId += rows.length
-    this.#droppedRows += dropped.size
-    for (const { deviceUid } of rows) increase(this.kept, deviceUid, 1)
-    for (const [deviceUid, count] of dropped) increase(this.dropped, deviceUid, count)
+  /** Counts a batch; answers its entries with their ids. */
+  add({ quarantine, quarantineDropped }: StoreBatch): QuarantineStored[] {
+    for (const [deviceUid, count] of quarantineDropped) increase(this.dropped, deviceUid, count)
+    for (const { deviceUid } of quarantine) increase(this.kept, deviceUid, 1)
+    return quarantine.map((row) => ({ ...row, id: this.#nextId++ }))
+  }
+
+  /** After entries were removed from the ledger; `changes` has the ones that are not in it yet. */
+  countKept(db: DatabaseSync, changes: readonly Changes[] = []): void {
+    this.kept.clear()
+    this.#sumInto(this.kept, db, 'count(*)', 'quarantine')
+    for (const { quarantine } of changes)
+      for (const { deviceUid } of quarantine) increase(this.kept, deviceUid, 1)
   }
 
   forgetDevice(deviceUid: number): void {
@@ -41,20 +48,9 @@ export class QuarantineCounts {
     this.dropped.delete(deviceUid)
   }
 
-  /** Sums the dropped ones up in the table, within the transaction that is open. */
-  async compact(connection: Connection): Promise<void> {
-    await connection.run('DELETE FROM quarantine_dropped')
-    await connection.append('quarantine_dropped', this.dropped.size, droppedColumns(this.dropped))
-    this.#droppedRows = this.dropped.size
-  }
-
-  async load(connection: Connection): Promise<void> {
-    const [next] = await connection.columns('SELECT coalesce(max(id), 0)::DOUBLE FROM quarantine')
-    this.#nextId = (next as Float64Array)[0]! + 1
-    this.kept.clear()
-    this.dropped.clear()
-    await sumsInto(this.kept, connection, 'count(*)', 'quarantine')
-    await sumsInto(this.dropped, connection, 'sum(dropped)', 'quarantine_dropped')
+  #sumInto(target: Map<number, number>, db: DatabaseSync, sum: string, table: string): void {
+    const rows = db.prepare(`SELECT device_uid AS uid, ${sum} AS sum FROM ${table} GROUP BY device_uid`)
+    for (const { uid, sum } of rows.iterate()) target.set(Number(uid), Number(sum))
   }
 }
 
@@ -62,77 +58,87 @@ function increase(counts: Map<number, number>, deviceUid: number, by: number): v
   counts.set(deviceUid, (counts.get(deviceUid) ?? 0) + by)
 }
 
-async function sumsInto(target: Map<number, number>, connection: Connection, sum: string, table: string) {
-  const [uids, sums] = (await connection.columns(
-    `SELECT device_uid, ${sum}::DOUBLE FROM ${table} GROUP BY device_uid`,
-  )) as [Int32Array, Float64Array] & ResultColumn[]
-  for (let at = 0; at < uids.length; at++) target.set(uids[at]!, sums[at]!)
-}
+export const saveQuarantine = 'INSERT INTO quarantine VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)'
 
-export function droppedColumns(dropped: ReadonlyMap<number, number>): AppendColumn[] {
+export function quarantineValues(row: QuarantineStored): (number | string | Uint8Array | null)[] {
+  const { id, tenant, deviceUid, reason, message, metric } = row
+  const { receivedAtMicros, contentType, payload, payloadBytes, version } = row
   return [
-    { type: 'integer', values: Int32Array.from(dropped.keys()) },
-    { type: 'bigint', values: BigInt64Array.from(dropped.values(), BigInt) },
+    id,
+    tenant,
+    deviceUid,
+    reason,
+    message,
+    metric,
+    receivedAtMicros,
+    contentType,
+    payload,
+    payloadBytes,
+    version,
   ]
 }
 
-export function quarantineColumns(rows: readonly QuarantineRow[], firstId: number): AppendColumn[] {
-  const integers = (of: (row: QuarantineRow) => number) => Int32Array.from(rows, of)
-  const bigints = (of: (row: QuarantineRow) => number) => BigInt64Array.from(rows, (row) => BigInt(of(row)))
-  return [
-    { type: 'bigint', values: BigInt64Array.from(rows, (_, at) => BigInt(firstId + at)) },
-    { type: 'integer', values: integers((row) => row.tenant) },
-    { type: 'integer', values: integers((row) => row.deviceUid) },
-    { type: 'text', values: rows.map((row) => row.reason) },
-    { type: 'text', values: rows.map((row) => row.message) },
-    { type: 'text', values: rows.map((row) => row.metric) },
-    { type: 'bigint', values: bigints((row) => row.receivedAtMicros) },
-    { type: 'integer', values: integers((row) => row.contentType) },
-    { type: 'blob', values: rows.map((row) => row.payload) },
-    { type: 'integer', values: integers((row) => row.payloadBytes) },
-    { type: 'bigint', values: bigints((row) => row.version) },
-  ]
+/** Newest first: what the ledger has, behind what it does not have yet. */
+export function findQuarantine(
+  db: DatabaseSync,
+  changes: readonly Changes[],
+  query: QuarantineQuery,
+): QuarantineStored[] {
+  const unlisted = changes.flatMap(({ quarantine }) => quarantine)
+  const found = unlisted.filter((entry) => matches(entry, query)).reverse()
+  if (found.length >= query.limit) return found.slice(0, query.limit)
+  // While they are being written to the ledger, they are in both.
+  const beforeId = Math.min(
+    query.beforeId ?? Number.MAX_SAFE_INTEGER,
+    unlisted[0]?.id ?? Number.MAX_SAFE_INTEGER,
+  )
+  return [...found, ...inLedger(db, { ...query, beforeId, limit: query.limit - found.length })]
 }
 
-export function quarantineSql(query: QuarantineQuery & { readonly id?: number }): string {
-  const { tenant, deviceUid, reason, beforeId, id, limit } = query
-  const filters = [
-    `tenant = ${Number(tenant)}`,
-    deviceUid === undefined ? [] : `device_uid = ${Number(deviceUid)}`,
-    reason === undefined ? [] : `reason = ${literal(reason)}`,
-    beforeId === undefined ? [] : `id < ${Number(beforeId)}`,
-    id === undefined ? [] : `id = ${Number(id)}`,
-  ].flat()
-  return `SELECT id::DOUBLE, tenant, device_uid, reason, message, metric, received_at::DOUBLE, content_type, payload,
-    payload_bytes, version::DOUBLE FROM quarantine WHERE ${filters.join(' AND ')} ORDER BY id DESC LIMIT ${Number(limit)}`
+export function findQuarantineEntry(
+  db: DatabaseSync,
+  changes: readonly Changes[],
+  tenant: number,
+  id: number,
+): QuarantineStored | undefined {
+  return findQuarantine(db, changes, { tenant, beforeId: id + 1, limit: 1 }).find((entry) => entry.id === id)
 }
 
-export function quarantineRows(found: readonly ResultColumn[]): QuarantineStored[] {
-  const [id, tenant, uid, reason, message, metric, received, type, payload, bytes, version] = found as [
-    Float64Array,
-    Int32Array,
-    Int32Array,
-    QuarantineReason[],
-    string[],
-    (string | null)[],
-    Float64Array,
-    Int32Array,
-    Uint8Array[],
-    Int32Array,
-    Float64Array,
-  ] &
-    ResultColumn[]
-  return Array.from(id, (_, at) => ({
-    id: id[at]!,
-    tenant: tenant[at]!,
-    deviceUid: uid[at]!,
-    reason: reason[at]!,
-    message: message[at]!,
-    metric: metric[at]!,
-    receivedAtMicros: received[at]!,
-    contentType: type[at]!,
-    payload: payload[at]!,
-    payloadBytes: bytes[at]!,
-    version: version[at]!,
+function matches(entry: QuarantineStored, { tenant, deviceUid, reason, beforeId }: QuarantineQuery): boolean {
+  return (
+    entry.tenant === tenant &&
+    (deviceUid === undefined || entry.deviceUid === deviceUid) &&
+    (reason === undefined || entry.reason === reason) &&
+    (beforeId === undefined || entry.id < beforeId)
+  )
+}
+
+function inLedger(db: DatabaseSync, query: QuarantineQuery & { beforeId: number }): QuarantineStored[] {
+  const { tenant, deviceUid, reason, beforeId, limit } = query
+  const filters = ['tenant = ?', 'id < ?']
+  const values: (number | string)[] = [tenant, beforeId]
+  if (deviceUid !== undefined) {
+    filters.push('device_uid = ?')
+    values.push(deviceUid)
+  }
+  if (reason !== undefined) {
+    filters.push('reason = ?')
+    values.push(reason)
+  }
+  const rows = db
+    .prepare(`SELECT * FROM quarantine WHERE ${filters.join(' AND ')} ORDER BY id DESC LIMIT ?`)
+    .all(...values, limit)
+  return rows.map((row) => ({
+    id: Number(row.id),
+    tenant: Number(row.tenant),
+    deviceUid: Number(row.device_uid),
+    reason: row.reason as QuarantineRow['reason'],
+    message: String(row.message),
+    metric: row.metric as string | null,
+    receivedAtMicros: Number(row.received_at),
+    contentType: Number(row.content_type),
+    payload: row.payload as Uint8Array,
+    payloadBytes: Number(row.payload_bytes),
+    version: Number(row.version),
   }))
 }

@@ -9,15 +9,15 @@ import type {
 } from '../store.ts'
 import { bucketsResult, bucketsSql } from './buckets.ts'
 import type { ResultColumn } from './duckdb.ts'
+import { duckdbError } from './errors.ts'
 import type { Inventory } from './inventory.ts'
 import { pointsSql, type Selection } from './points-sql.ts'
-import { quarantineRows, quarantineSql } from './quarantine.ts'
+import { findQuarantine, findQuarantineEntry } from './quarantine.ts'
 import { kinds } from './schema.ts'
 import type { StoreState } from './state.ts'
-import { failed } from './transaction.ts'
 
 export function readerOf(state: StoreState): StoreReader {
-  const { catalog, quarantine } = state
+  const { catalog, changes, ledger, quarantine } = state
   return {
     series: async (deviceUids, metrics) =>
       catalog.ofDevices(deviceUids).filter(({ metric }) => metrics?.includes(metric) ?? true),
@@ -25,9 +25,8 @@ export function readerOf(state: StoreState): StoreReader {
     points: (query) => rawPoints(state, query),
     buckets: (query) => buckets(state, query),
     downsample: (query) => downsample(state, query),
-    quarantine: async (query) => quarantineRows(await ask(state, () => quarantineSql(query))),
-    quarantineEntry: async (tenant, id) =>
-      quarantineRows(await ask(state, () => quarantineSql({ tenant, id, limit: 1 })))[0],
+    quarantine: async (query) => findQuarantine(ledger.db, changes, query),
+    quarantineEntry: async (tenant, id) => findQuarantineEntry(ledger.db, changes, tenant, id),
     quarantineDropped: async (deviceUids) => quarantine.droppedOf(deviceUids),
     extent: (seriesIds) => extent(state, seriesIds),
     status: async () => status(state),
@@ -38,31 +37,20 @@ export function seriesStates({ catalog, latest }: StoreState, deviceUids: readon
   return catalog.ofDevices(deviceUids).map((series) => ({ ...series, latest: latest.get(series.id) }))
 }
 
-/** Times that a query is asked again because tables became segments between its making and its running. */
-const retriesMax = 10
-
-/**
- * Runs the SQL that `make` makes of an inventory, whose files stay for as long as it runs. A table of it may be dropped
- * in between; then the query fails and is made anew.
- */
+/** Runs the SQL that `make` makes of an inventory, whose tables and files stay for as long as it runs. */
 async function ask(
   state: StoreState,
   make: (inventory: Inventory) => string | undefined,
 ): Promise<ResultColumn[]> {
-  return state.readers.run(async (connection, expired) => {
-    for (let attempt = 1; ; attempt++) {
-      const pinned = state.inventories.pin()
-      try {
-        const sql = make(pinned.inventory)
-        return sql === undefined ? [] : await connection.columns(sql)
-      } catch (error) {
-        // A commit that dropped the table may not be in memory yet: whoever makes it holds the lock until it is.
-        await state.lock.run(async () => {})
-        const outdated = pinned.inventory !== state.inventories.current
-        if (!outdated || expired() || attempt === retriesMax) throw await failed(state, connection, error)
-      } finally {
-        pinned.release()
-      }
+  return state.readers.run(async (connection) => {
+    const { inventory, release } = state.inventories.pin()
+    try {
+      const sql = make(inventory)
+      return sql === undefined ? [] : await connection.columns(sql)
+    } catch (error) {
+      throw await duckdbError(connection, error)
+    } finally {
+      release()
     }
   })
 }

@@ -1,87 +1,114 @@
 import { dayMicros } from '../micros.ts'
-import type { Connection } from './duckdb.ts'
-import type { Inventory, Segment } from './inventory.ts'
-import { type LatestRow, latestRows, latestSelect, putLatest } from './latest-table.ts'
-import { pointsSql } from './points-sql.ts'
+import { duckdbError } from './errors.ts'
+import type { Failpoint } from './files.ts'
+import type { Inventory, Segment, Sources } from './inventory.ts'
+import {
+  type LatestRow,
+  latestOfFile,
+  latestRows,
+  latestSelect,
+  putLatest,
+  writeLatest,
+} from './latest-file.ts'
+import { writeMeta } from './ledger.ts'
+import { pointsSql, timestamp } from './points-sql.ts'
 import { kinds } from './schema.ts'
 import { unlistSegments } from './segments.ts'
 import { nowMicros, type StoreState } from './state.ts'
-import { transaction } from './transaction.ts'
 
 /**
  * Drops points before a time from segments whose points all arrived more than a day ago: whole files, or by a cut that
  * readers respect at once and the next merge carries out. Rotated tables are segments by now.
  */
 export async function applyRetention(state: StoreState, olderThanMicros: number): Promise<void> {
-  const { inventories } = state
-  const before = inventories.current
-  const after = retained(before, olderThanMicros, nowMicros(state) - dayMicros)
-  const dropped = before.segments.filter((segment) => !after.segments.some(({ id }) => id === segment.id))
-  const cut = after.segments.filter((segment) => !before.segments.includes(segment))
+  const { catalog, inventories, latest, ledger } = state
+  const before = inventories.current.segments
+  const segments = retained(before, olderThanMicros, nowMicros(state) - dayMicros)
+  const dropped = before.filter(({ id }) => !segments.some((segment) => segment.id === id))
+  const cut = segments.filter((segment) => !before.includes(segment))
   if (dropped.length + cut.length === 0) return
-  const affected = [...state.catalog.ids()].filter((id) => {
-    const time = state.latest.timeOf(id)
-    return time !== undefined && time < olderThanMicros
+  const file = await latestAfter(state, segments, olderThanMicros)
+  // No write may come between looking for what is left of a series and saying so.
+  await state.lock.run(async () => {
+    const affected = [...catalog.all()]
+      .map(({ id }) => id)
+      .filter((id) => (latest.timeOf(id) ?? olderThanMicros) < olderThanMicros)
+    const next = { ...inventories.current, segments, latest: file }
+    const left = await latestIn(state, next, affected)
+    await ledger.transaction(
+      (db) => {
+        unlistSegments(db, dropped)
+        const update = db.prepare('UPDATE segments SET cut = ? WHERE id = ?')
+        for (const segment of cut) update.run(segment.cut, segment.id)
+        if (file) writeMeta(db, 'latest', file)
+      },
+      () => {
+        inventories.replace(next)
+        for (const id of affected) latest.clear(id)
+        for (const point of left) putLatest(latest, point)
+      },
+    )
   })
-  const left = await latestAmong(state, after, affected)
-  await transaction(
-    state,
-    async (connection) => {
-      await connection.run(unlistSegments(dropped) + cut.map(cutSegment).join(''))
-      await saveLatest(state, connection, affected, left)
-    },
-    () => {
-      inventories.replace({ tables: inventories.current.tables, segments: after.segments })
-      for (const id of affected) if (state.latest.timeOf(id)! < olderThanMicros) state.latest.clear(id)
-      for (const point of left) putLatest(state.latest, point)
-    },
-  )
 }
 
-function retained({ tables, segments }: Inventory, olderThan: number, arrivedBefore: number): Inventory {
-  return {
-    tables,
-    segments: segments.flatMap((segment) => {
-      if (segment.arrivedMax >= arrivedBefore || segment.timeMin >= olderThan) return segment
-      if (segment.timeMax < olderThan) return []
-      return segment.cut >= olderThan ? segment : { ...segment, cut: olderThan }
-    }),
+function retained(segments: readonly Segment[], olderThan: number, arrivedBefore: number): Segment[] {
+  return segments.flatMap((segment) => {
+    if (segment.arrivedMax >= arrivedBefore || segment.timeMin >= olderThan) return segment
+    if (segment.timeMax < olderThan) return []
+    return segment.cut >= olderThan ? segment : { ...segment, cut: olderThan }
+  })
+}
+
+/** The file of latest points once these are the segments. */
+async function latestAfter(
+  state: StoreState,
+  segments: readonly Segment[],
+  olderThanMicros: number,
+): Promise<string | undefined> {
+  const { computing, counters, folders, inventories, options } = state
+  const [current] = latestOfFile(inventories.current, folders)
+  if (!current) return undefined
+  const older = `time < ${timestamp(olderThanMicros)}`
+  const affected = await latestRows(computing, `${current} WHERE ${older}`)
+  if (affected.length === 0) return inventories.current.latest
+  const left = latestOfPoints(
+    state,
+    { tables: [], segments },
+    affected.map(({ series }) => series),
+  )
+  const failpoint: Failpoint = (step) => options.failpoint(`retention: ${step}`)
+  const sources = [`${current} WHERE NOT ${older}`, ...left]
+  return writeLatest(computing, folders, ++counters.latest, sources, failpoint)
+}
+
+/** The latest points of these series in the tables and in the file of latest points. */
+async function latestIn(
+  state: StoreState,
+  { tables, latest }: Inventory,
+  seriesIds: readonly number[],
+): Promise<LatestRow[]> {
+  if (seriesIds.length === 0) return []
+  const { folders, writing } = state
+  const ofFile = latestOfFile({ latest }, folders).map(
+    (select) => `${select} WHERE series IN (${seriesIds.join()})`,
+  )
+  const ofTables = latestOfPoints(state, { tables, segments: [] }, seriesIds)
+  const selects = [...ofFile, ...ofTables]
+  try {
+    return selects.length === 0 ? [] : await latestRows(writing, selects.join(' UNION ALL '))
+  } catch (error) {
+    throw await duckdbError(writing, error)
   }
 }
 
-function cutSegment({ id, cut }: Segment): string {
-  return `UPDATE segments SET cut = ${cut} WHERE id = ${id};`
-}
-
-/** The latest points that these series have in an inventory. */
-async function latestAmong(
-  { computing, folders, catalog }: StoreState,
-  inventory: Inventory,
+function latestOfPoints(
+  { catalog, folders }: StoreState,
+  sources: Sources,
   seriesIds: readonly number[],
-): Promise<LatestRow[]> {
-  const selects = kinds.flatMap((kind) => {
+): string[] {
+  return kinds.flatMap((kind) => {
     const selection = { kind, seriesIds, fromMicros: 0, toMicros: Number.MAX_SAFE_INTEGER }
-    const points = pointsSql(inventory, folders.segments, catalog, selection)
+    const points = pointsSql(sources, folders.segments, catalog, selection)
     return points ? [latestSelect(points, kind, false)] : []
   })
-  return selects.length === 0 ? [] : latestRows(computing, selects.join(' UNION ALL '))
-}
-
-async function saveLatest(
-  { counters }: StoreState,
-  connection: Connection,
-  replaced: readonly number[],
-  rows: readonly LatestRow[],
-): Promise<void> {
-  if (replaced.length === 0) return
-  const table = `latest_${counters.latestTable}`
-  await connection.run(`DELETE FROM ${table} WHERE series IN (${replaced.join()})`)
-  await connection.append(table, rows.length, [
-    { type: 'integer', values: Int32Array.from(rows, (row) => row.series) },
-    { type: 'timestamp', values: BigInt64Array.from(rows, (row) => BigInt(row.timeMicros)) },
-    { type: 'double', values: Float64Array.from(rows, (row) => Number(row.value)) },
-    { type: 'text', values: rows.map(({ value }) => (typeof value === 'string' ? value : null)) },
-    { type: 'tiny', values: Uint8Array.from(rows, (row) => row.quality) },
-    { type: 'bigint', values: BigInt64Array.from(rows, (row) => BigInt(row.version)) },
-  ])
 }

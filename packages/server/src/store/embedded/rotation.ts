@@ -1,26 +1,33 @@
 import { dayMicros } from '../micros.ts'
+import { Changes } from './changes.ts'
+import { duckdbError } from './errors.ts'
 import type { Failpoint } from './files.ts'
 import { type Inventory, type PointTable, pointTable, type Segment } from './inventory.ts'
-import { latestOfTable } from './latest-table.ts'
+import { latestOfFile, latestOfTable, writeLatest } from './latest-file.ts'
+import { writeMeta } from './ledger.ts'
 import { combined, segmentsSql, timestamp } from './points-sql.ts'
-import { createPointTable, kinds, latestColumns, pointColumns } from './schema.ts'
-import { listSegment, writeSegment } from './segments.ts'
-import { nowMicros, type StoreState, writeMeta } from './state.ts'
-import { transaction, transactionLocked } from './transaction.ts'
+import { createPointTable, kinds, pointColumns } from './schema.ts'
+import { listSegments, writeSegment } from './segments.ts'
+import { nowMicros, type StoreState } from './state.ts'
 import { currentTable } from './write.ts'
 
-/** Whether the tables that are written to have become too large, or too old for retention to tell what is in them. */
+/**
+ * Whether what is in memory only has become too much: points, or messages that would have to be read again after a crash;
+ * or too old for retention to tell what is in it.
+ */
 export function rotationDue(state: StoreState): boolean {
-  const { hotPointsMax, latePointsMax } = state.options
-  const old = nowMicros(state) - dayMicros
-  return kinds.some((kind) => {
-    const [hot, late] = [currentTable(state, kind, false), currentTable(state, kind, true)]
-    return (
-      hot.rows >= hotPointsMax ||
-      late.rows >= latePointsMax ||
-      [hot, late].some((table) => table.rows > 0 && table.arrivedMin < old)
+  const { hotPointsMax, latePointsMax, replayBytesMax } = state.options
+  const changes = state.changes.at(-1)!
+  return (
+    changes.queueBytes >= replayBytesMax ||
+    changes.messages >= hotPointsMax ||
+    changes.startedMicros < nowMicros(state) - dayMicros ||
+    kinds.some(
+      (kind) =>
+        currentTable(state, kind, false).rows >= hotPointsMax ||
+        currentTable(state, kind, true).rows >= latePointsMax,
     )
-  })
+  )
 }
 
 /**
@@ -28,69 +35,76 @@ export function rotationDue(state: StoreState): boolean {
  * along: what late points may repeat is in segments before they are. The caller holds the lock.
  */
 export async function switchTables(state: StoreState): Promise<void> {
-  const { counters, inventories } = state
-  const replaced = kinds.flatMap((kind) => {
-    const late = currentTable(state, kind, true)
-    return [currentTable(state, kind, false), ...(late.rows > 0 ? [late] : [])]
-  })
+  const { counters, inventories, writing } = state
   const generation = counters.generation + 1
-  const added = replaced.map(({ kind, late }) => pointTable(kind, late, generation))
-  await transactionLocked(
-    state,
-    (connection) => connection.run(added.map(({ name, kind }) => createPointTable(name, kind)).join('')),
-    () => {
-      counters.generation = generation
-      const { tables, segments } = inventories.current
-      inventories.replace({ tables: [...tables, ...added], segments })
-    },
-  )
+  const added = kinds.flatMap((kind) => [
+    pointTable(kind, false, generation),
+    pointTable(kind, true, generation),
+  ])
+  try {
+    await writing.run(added.map(createPointTable).join(';'))
+  } catch (error) {
+    throw await duckdbError(writing, error)
+  }
+  counters.generation = generation
+  inventories.replace({ ...inventories.current, tables: [...inventories.current.tables, ...added] })
+  state.changes.push(new Changes())
 }
 
 /** The tables that nobody writes to any more. */
-export function rotatedTables(state: StoreState): PointTable[] {
-  const current = kinds.flatMap((kind) => [currentTable(state, kind, false), currentTable(state, kind, true)])
-  return state.inventories.current.tables.filter((table) => !current.includes(table))
+export function rotatedTables({ counters, inventories }: StoreState): PointTable[] {
+  return inventories.current.tables.filter(({ generation }) => generation < counters.generation)
 }
 
 /**
  * Makes segments of the rotated tables: sorted into a temporary file, made durable, renamed, and then listed in the
- * transaction that drops the tables and saves the latest points. A crash between any two steps repeats the whole.
+ * transaction that moves the durable position. A crash between any two steps repeats the whole from the queue.
  */
 export async function writeSegments(state: StoreState): Promise<void> {
   const tables = rotatedTables(state)
   if (tables.length === 0) return
-  const { counters, inventories } = state
+  const { changes, inventories, ledger, catalog, quarantine } = state
+  const rotated = changes.slice(0, -1)
   const failpoint: Failpoint = (step) => state.options.failpoint(`rotation: ${step}`)
   await failpoint('tables switched')
   const filled = tables.filter(({ rows }) => rows > 0)
-  const segments: Segment[] = []
-  for (const table of filled.filter(({ late }) => !late))
-    segments.push(...(await writeHot(state, table, failpoint)))
-  for (const table of filled.filter(({ late }) => late))
-    segments.push(...(await writeLate(state, table, segments, failpoint)))
-  const latestTable = await saveLatest(state, tables)
+  const segments = filled.length > 0 ? await segmentsOf(state, filled, failpoint) : []
+  const latest = filled.length > 0 ? await saveLatest(state, filled, failpoint) : inventories.current.latest
   await failpoint('latest saved')
-  const next = (current: Inventory) => ({
+  const next = (current: Inventory): Inventory => ({
     tables: current.tables.filter((table) => !tables.includes(table)),
     segments: [...current.segments, ...segments],
+    latest,
   })
-  await transaction(
-    state,
-    (connection) =>
-      connection.run(
-        [
-          ...segments.map(listSegment),
-          ...tables.map(({ name }) => `DROP TABLE ${name};`),
-          `DROP TABLE latest_${counters.latestTable};`,
-          writeMeta('latest_table', latestTable),
-        ].join(''),
-      ),
+  await ledger.transaction(
+    async (db) => {
+      for (const each of rotated) await each.save(db)
+      listSegments(db, segments)
+      writeMeta(db, 'seriesNext', catalog.next)
+      writeMeta(db, 'quarantineNext', quarantine.nextId)
+      if (latest) writeMeta(db, 'latest', latest)
+    },
     () => {
-      counters.latestTable = latestTable
+      changes.splice(0, rotated.length)
       inventories.replace(next(inventories.current))
     },
   )
+  for (const { positions } of rotated)
+    for (const position of positions) for (const listener of state.durableListeners) listener(position)
   await failpoint('segments listed')
+}
+
+async function segmentsOf(
+  state: StoreState,
+  tables: readonly PointTable[],
+  failpoint: Failpoint,
+): Promise<Segment[]> {
+  const segments: Segment[] = []
+  for (const table of tables.filter(({ late }) => !late))
+    segments.push(...(await writeHot(state, table, failpoint)))
+  for (const table of tables.filter(({ late }) => late))
+    segments.push(...(await writeLate(state, table, segments, failpoint)))
+  return segments
 }
 
 async function writeHot(state: StoreState, table: PointTable, failpoint: Failpoint): Promise<Segment[]> {
@@ -145,19 +159,9 @@ async function writeRows(
   return [(await writeSegment(computing, folders, relation, origin, failpoint)) ?? []].flat()
 }
 
-/** Makes the table of latest points that takes the place of the last one, with these tables in it. */
-async function saveLatest(
-  { computing, counters }: StoreState,
-  tables: readonly PointTable[],
-): Promise<number> {
-  const next = counters.latestTable + 1
-  const sources = tables.filter(({ rows }) => rows > 0).map(latestOfTable)
-  const all = [`SELECT ${latestColumns} FROM latest_${counters.latestTable}`, ...sources].join(' UNION ALL ')
-  await computing.run(
-    `DROP TABLE IF EXISTS latest_${next};
-     CREATE TABLE latest_${next} AS SELECT ${latestColumns} FROM (${all})
-       WHERE series IN (SELECT id FROM series)
-       QUALIFY row_number() OVER (PARTITION BY series ORDER BY time DESC, version DESC) = 1`,
-  )
-  return next
+/** The file of latest points that takes the place of the last one, with these tables in it. */
+function saveLatest(state: StoreState, tables: readonly PointTable[], failpoint: Failpoint): Promise<string> {
+  const { computing, counters, folders, inventories } = state
+  const sources = [...latestOfFile(inventories.current, folders), ...tables.map(latestOfTable)]
+  return writeLatest(computing, folders, ++counters.latest, sources, failpoint)
 }

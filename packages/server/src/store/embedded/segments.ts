@@ -1,10 +1,11 @@
 import { rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { DatabaseSync } from 'node:sqlite'
 import { DroverError } from '@drover/protocol'
 import { type Connection, literal, type ResultColumn } from './duckdb.ts'
 import { type Failpoint, type Layout, publish } from './files.ts'
 import { hoursFile, noHours, writeHours } from './hours.ts'
-import type { Segment } from './inventory.ts'
+import { type Segment, segmentFiles } from './inventory.ts'
 import { compareTexts } from './ranges.ts'
 import type { Kind } from './schema.ts'
 
@@ -12,40 +13,31 @@ const columns: readonly [keyof Segment, string][] = [
   ['id', 'id'],
   ['run', 'run'],
   ['kind', 'kind'],
-  ['late', 'late::UTINYINT'],
+  ['late', 'late'],
   ['file', 'file'],
-  ['rows', 'rows::DOUBLE'],
-  ['suspects', 'suspects::DOUBLE'],
-  ['bytes', 'bytes::DOUBLE'],
+  ['rows', 'rows'],
+  ['suspects', 'suspects'],
+  ['bytes', 'bytes'],
   ['hours', 'hours'],
-  ['hoursBytes', 'hours_bytes::DOUBLE'],
-  ['timeMin', 'time_min::DOUBLE'],
-  ['timeMax', 'time_max::DOUBLE'],
+  ['hoursBytes', 'hours_bytes'],
+  ['timeMin', 'time_min'],
+  ['timeMax', 'time_max'],
   ['seriesMin', 'series_min'],
   ['seriesMax', 'series_max'],
   ['metricMin', 'metric_min'],
   ['metricMax', 'metric_max'],
   ['seriesFirst', 'series_first'],
   ['seriesLast', 'series_last'],
-  ['versionMin', 'version_min::DOUBLE'],
-  ['versionMax', 'version_max::DOUBLE'],
-  ['arrivedMax', 'arrived_max::DOUBLE'],
-  ['cut', 'cut::DOUBLE'],
+  ['versionMin', 'version_min'],
+  ['versionMax', 'version_max'],
+  ['arrivedMax', 'arrived_max'],
+  ['cut', 'cut'],
 ]
 
-export async function loadSegments(connection: Connection): Promise<Segment[]> {
-  const sql = `SELECT ${columns.map(([, name]) => name).join()} FROM segments ORDER BY id`
-  const found = await connection.columns(sql)
-  return Array.from({ length: found[0]!.length }, (_, at) => {
-    const fields = columns.map(([field], index) => [field, found[index]![at]] as const)
-    const segment = Object.fromEntries(fields) as unknown as Segment
-    return { ...segment, late: Boolean(segment.late) }
-  })
-}
-
-/** The files of a segment with their lengths. */
-export function segmentFiles({ file, bytes, hours, hoursBytes }: Segment): { file: string; bytes: number }[] {
-  return [{ file, bytes }, ...(hours > 0 ? [{ file: hoursFile(file), bytes: hoursBytes }] : [])]
+export function loadSegments(db: DatabaseSync): Segment[] {
+  const names = columns.map(([field, column]) => `${column} AS ${field}`)
+  const rows = db.prepare(`SELECT ${names.join()} FROM segments ORDER BY id`).all()
+  return rows.map((row) => ({ ...row, late: row.late === 1 }) as unknown as Segment)
 }
 
 /** Throws `corruptData` when a listed file is missing or has another length. */
@@ -60,18 +52,21 @@ export async function checkSegments(segments: readonly Segment[], folders: Layou
   }
 }
 
-export function listSegment(segment: Segment): string {
-  const values = columns.map(([field]) => {
-    const value = segment[field]
-    return typeof value === 'string' ? literal(value) : String(value)
-  })
-  return `INSERT INTO segments (${columns.map(([, name]) => name.split(':')[0]).join()}) VALUES (${values.join()});`
+/** Within a transaction of the ledger. */
+export function listSegments(db: DatabaseSync, segments: readonly Segment[]): void {
+  const insert = db.prepare(
+    `INSERT INTO segments (${columns.map(([, column]) => column).join()}) VALUES (${columns.map(() => '?').join()})`,
+  )
+  for (const segment of segments)
+    insert.run(
+      ...columns.map(([field]) => (field === 'late' ? Number(segment.late) : (segment[field] as number))),
+    )
 }
 
-export function unlistSegments(segments: readonly Segment[]): string {
-  return segments.length === 0
-    ? ''
-    : `DELETE FROM segments WHERE id IN (${segments.map(({ id }) => id).join()});`
+/** Within a transaction of the ledger. */
+export function unlistSegments(db: DatabaseSync, segments: readonly Segment[]): void {
+  const remove = db.prepare('DELETE FROM segments WHERE id = ?')
+  for (const { id } of segments) remove.run(id)
 }
 
 export interface SegmentOrigin {

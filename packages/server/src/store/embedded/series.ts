@@ -1,6 +1,7 @@
+import type { DatabaseSync } from 'node:sqlite'
 import type { ValueType } from '@drover/protocol'
 import type { Series } from '../store.ts'
-import type { Connection, ResultColumn } from './duckdb.ts'
+import { readMeta } from './ledger.ts'
 
 /** All series that exist, in memory. A series that was deleted is known by its tombstone until its points are gone. */
 export class SeriesCatalog {
@@ -40,8 +41,8 @@ export class SeriesCatalog {
     return this.#byId.get(id)
   }
 
-  ids(): IterableIterator<number> {
-    return this.#byId.keys()
+  all(): IterableIterator<Series> {
+    return this.#byId.values()
   }
 
   ofDevices(deviceUids: readonly number[]): Series[] {
@@ -86,25 +87,20 @@ export class SeriesCatalog {
   }
 }
 
-export async function loadSeries(connection: Connection): Promise<SeriesCatalog> {
+export function loadSeries(db: DatabaseSync): SeriesCatalog {
   const catalog = new SeriesCatalog()
-  const [ids, tenants, uids, metrics, types, units] = (await connection.columns(
-    'SELECT id, tenant, device_uid, metric, type, unit FROM series ORDER BY id',
-  )) as [Int32Array, Int32Array, Int32Array, string[], ValueType[], (string | null)[]] & ResultColumn[]
-  for (let at = 0; at < ids.length; at++)
+  catalog.used(Number(readMeta(db, 'seriesNext') ?? 1) - 1)
+  const series = db.prepare('SELECT id, tenant, device_uid, metric, type, unit FROM series ORDER BY id')
+  for (const { id, tenant, device_uid, metric, type, unit } of series.iterate())
     catalog.add({
-      id: ids[at]!,
-      tenant: tenants[at]!,
-      deviceUid: uids[at]!,
-      metric: metrics[at]!,
-      type: types[at]!,
-      unit: units[at]!,
+      id: Number(id),
+      tenant: Number(tenant),
+      deviceUid: Number(device_uid),
+      metric: String(metric),
+      type: type as ValueType,
+      unit: unit as string | null,
     })
-  const [dead, ofMetric] = (await connection.columns('SELECT series, metric FROM tombstones')) as [
-    Int32Array,
-    string[],
-  ] &
-    ResultColumn[]
-  for (let at = 0; at < dead.length; at++) catalog.addTombstone(dead[at]!, ofMetric[at]!)
+  for (const { series: id, metric } of db.prepare('SELECT series, metric FROM tombstones').iterate())
+    catalog.addTombstone(Number(id), String(metric))
   return catalog
 }

@@ -1,24 +1,35 @@
-import { rm } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { limits } from '@drover/protocol'
+import type { DatabaseSync } from 'node:sqlite'
+import { DroverError, limits } from '@drover/protocol'
 import { micros } from '../micros.ts'
 import type { StoredPosition } from '../position.ts'
-import { type Connection, type Database, literal, openDatabase, type ResultColumn } from './duckdb.ts'
+import type { DurableListener, Series } from '../store.ts'
+import { Changes } from './changes.ts'
+import { type AppendColumn, type Connection, type Database, openDatabase } from './duckdb.ts'
 import { type Failpoint, type Layout, layout, makeFolders, removeUnlisted } from './files.ts'
-import { hoursFile } from './hours.ts'
-import { Inventories, type PointTable, parseTableName, pointTable } from './inventory.ts'
+import {
+  filesOf,
+  Inventories,
+  type Inventory,
+  type PointTable,
+  pointTable,
+  type Retired,
+} from './inventory.ts'
 import { loadKeys, type MessageKeys } from './keys.ts'
 import { LatestPoints } from './latest.ts'
-import { loadLatest } from './latest-table.ts'
+import { latestNumber, latestOfFile, latestRows, putLatest } from './latest-file.ts'
+import { type Ledger, openLedger, readMeta } from './ledger.ts'
 import { Mutex } from './mutex.ts'
 import { ReadPool } from './pool.ts'
 import { QuarantineCounts } from './quarantine.ts'
-import { createPointTable, kinds, schema } from './schema.ts'
-import { checkSegments, loadSegments, segmentFiles } from './segments.ts'
+import { createPointTable, kinds, seriesTable } from './schema.ts'
+import { checkSegments, loadSegments } from './segments.ts'
 import { loadSeries, type SeriesCatalog } from './series.ts'
 
 export interface EmbeddedStoreOptions {
-  /** Made if it is not there. Holds `drover.duckdb`, `segments/` and `tmp/`. */
+  /** Made if it is not there. Holds `ledger.sqlite`, `segments/` and `tmp/`. */
   readonly directory: string
   readonly memoryLimitBytes?: number
   /** Threads that DuckDB computes with. */
@@ -27,6 +38,8 @@ export interface EmbeddedStoreOptions {
   readonly hotPointsMax?: number
   /** Points at which the late table becomes a segment. */
   readonly latePointsMax?: number
+  /** Bytes of the queue that may have to be read again after a crash; then the tables become segments, however full. */
+  readonly replayBytesMax?: number
   /** Points of one segment that a merge writes. */
   readonly segmentPointsMax?: number
   readonly readConnections?: number
@@ -47,6 +60,7 @@ export const defaults = {
   threads: 2,
   hotPointsMax: 3_000_000,
   latePointsMax: 300_000,
+  replayBytesMax: 268_435_456,
   segmentPointsMax: 4_000_000,
   readConnections: 2,
   queriesWaitingMax: limits.queriesWaitingMax,
@@ -57,20 +71,18 @@ export const defaults = {
   onError: () => {},
 } as const satisfies Omit<Required<EmbeddedStoreOptions>, 'directory'>
 
-/** Bytes of DuckDB's write-ahead log at which it is folded into its file: about two hot tables. */
-const checkpointBytes = 201_326_592
-
 /** Everything that an open store holds; all of it belongs to one thread. */
 export interface StoreState {
   readonly options: Readonly<Required<EmbeddedStoreOptions>>
   readonly folders: Layout
+  readonly ledger: Ledger
   readonly database: Database
-  /** For all that changes something, under the lock. */
+  /** For all that changes the tables in memory, under the lock. */
   readonly writing: Connection
   /** For what rotation and merging compute beside the writes. */
   readonly computing: Connection
   readonly readers: ReadPool
-  /** Held by whoever changes something. */
+  /** Held by whoever changes the tables; whoever needs the ledger too takes it after this. */
   readonly lock: Mutex
   readonly catalog: SeriesCatalog
   readonly latest: LatestPoints
@@ -78,15 +90,13 @@ export interface StoreState {
   readonly quarantine: QuarantineCounts
   readonly positions: Map<string, StoredPosition>
   readonly inventories: Inventories
-  /** Replaced files that are being deleted. */
+  /** What the ledger does not have yet: of each generation of tables, the current one last. */
+  readonly changes: Changes[]
+  /** Replaced tables and files that are being deleted. */
   readonly removals: ReadonlySet<Promise<void>>
-  /**
-   * `broken`: DuckDB refuses everything until it is opened again. `logIsNew`: the next commit creates the file of its
-   * log, whose name is then still to be made durable.
-   */
-  readonly health: { broken: boolean; logIsNew: boolean }
+  readonly durableListeners: DurableListener[]
   /** Numbers that are given away once. */
-  readonly counters: { generation: number; segment: number; latestTable: number }
+  readonly counters: { generation: number; segment: number; latest: number }
 }
 
 export function nowMicros({ options }: StoreState): number {
@@ -97,45 +107,48 @@ export async function openState(given: EmbeddedStoreOptions): Promise<StoreState
   const options = { ...defaults, ...given }
   const folders = layout(options.directory)
   await makeFolders(folders)
-  const database = await openDatabase(folders.database, {
+  await refuseWithoutLedger(folders)
+  const ledger = openLedger(folders.ledger)
+  const database = await openDatabase({
     threads: options.threads,
     memoryLimitBytes: options.memoryLimitBytes,
     temporaryDirectory: join(folders.temporary, 'spill'),
-    checkpointBytes,
   })
   try {
-    return await loadState(options, folders, database)
+    return await loadState(options, folders, ledger, database)
   } catch (error) {
     database.close()
+    await ledger.close()
     throw error
   }
+}
+
+/** A lost ledger must not make the segments look like what a crash left behind. */
+async function refuseWithoutLedger({ ledger, segments }: Layout): Promise<void> {
+  if (existsSync(ledger) || (await readdir(segments)).length === 0) return
+  throw new DroverError('corruptData', { what: `The store in ${segments}`, reason: `${ledger} is missing` })
 }
 
 async function loadState(
   options: Required<EmbeddedStoreOptions>,
   folders: Layout,
+  ledger: Ledger,
   database: Database,
 ): Promise<StoreState> {
-  const writing = await database.connect()
-  await writing.run(schema)
-  const segments = await loadSegments(writing)
+  const { db } = ledger
+  const segments = loadSegments(db)
+  const catalog = loadSeries(db)
+  const latestFile = readMeta(db, 'latest') as string | undefined
+  const tables = kinds.flatMap((kind) => [pointTable(kind, false, 0), pointTable(kind, true, 0)])
+  const inventory: Inventory = { tables, segments, latest: latestFile }
   await checkSegments(segments, folders)
-  await removeUnlisted(folders, new Set(segments.flatMap(segmentFiles).map(({ file }) => file)))
-  const catalog = await loadSeries(writing)
-  const latest = new LatestPoints()
-  for (const id of catalog.ids()) latest.addSeries(id)
-  const { tables, counters } = await loadTables(writing, micros(options.clock()))
-  catalog.used((await readMeta(writing, 'series_next', 1)) - 1)
-  counters.segment = 1 + Math.max(0, ...segments.map(({ id }) => id))
-  await loadLatest(writing, latest, counters.latestTable, tables)
-  const quarantine = new QuarantineCounts()
-  await quarantine.load(writing)
+  await removeUnlisted(folders, new Set(filesOf(inventory)))
+  const writing = await database.connect()
+  await createTables(writing, tables, catalog)
+  const lock = new Mutex()
   const removals = new Set<Promise<void>>()
-  const remove = (file: string) => {
-    const removal = Promise.all(
-      [file, hoursFile(file)].map((name) => rm(join(folders.segments, name), { force: true })),
-    )
-      .then(() => {})
+  const remove = (item: Retired) => {
+    const removal = removeItem(item, folders, lock, writing)
       .catch(options.onError)
       .finally(() => removals.delete(removal))
     removals.add(removal)
@@ -143,6 +156,7 @@ async function loadState(
   return {
     options,
     folders,
+    ledger,
     database,
     writing,
     computing: await database.connect(),
@@ -151,37 +165,55 @@ async function loadState(
       waitingMax: options.queriesWaitingMax,
       timeoutMs: options.queryTimeoutMs,
     }),
-    lock: new Mutex(),
+    lock,
     catalog,
-    latest,
-    keys: await loadKeys(writing),
-    quarantine,
-    positions: await loadPositions(writing),
-    inventories: new Inventories({ tables, segments }, remove),
+    latest: await loadLatest(writing, folders, inventory, catalog),
+    keys: loadKeys(db),
+    quarantine: new QuarantineCounts(db),
+    positions: loadPositions(db),
+    inventories: new Inventories(inventory, remove),
+    changes: [new Changes()],
     removals,
-    health: { broken: false, logIsNew: true },
-    counters,
+    durableListeners: [],
+    counters: {
+      generation: 0,
+      segment: 1 + Math.max(0, ...segments.map(({ id }) => id)),
+      latest: latestFile ? latestNumber(latestFile) : 0,
+    },
   }
 }
 
-async function readMeta(connection: Connection, name: string, otherwise: number): Promise<number> {
-  const [values] = await connection.columns(`SELECT value::DOUBLE FROM meta WHERE name = ${literal(name)}`)
-  return (values as Float64Array)[0] ?? otherwise
+async function createTables(connection: Connection, tables: readonly PointTable[], catalog: SeriesCatalog) {
+  await connection.run([seriesTable, ...tables.map(createPointTable)].join(';'))
+  await connection.append('series', catalog.count, seriesColumns([...catalog.all()]))
 }
 
-/** A number that outlives the process, by name. */
-export function writeMeta(name: 'series_next' | 'latest_table', value: number): string {
-  return `DELETE FROM meta WHERE name = '${name}'; INSERT INTO meta VALUES ('${name}', ${value});`
+export function seriesColumns(series: readonly Series[]): AppendColumn[] {
+  return [
+    { type: 'integer', values: Int32Array.from(series, ({ id }) => id) },
+    { type: 'text', values: series.map(({ metric }) => metric) },
+  ]
 }
 
-async function loadPositions(connection: Connection): Promise<Map<string, StoredPosition>> {
-  const [consumers, partitions, identities, positions] = (await connection.columns(
-    'SELECT consumer, partition, identity, position::DOUBLE FROM positions',
-  )) as [string[], Int32Array, string[], Float64Array] & ResultColumn[]
+async function loadLatest(
+  connection: Connection,
+  folders: Layout,
+  inventory: Inventory,
+  catalog: SeriesCatalog,
+): Promise<LatestPoints> {
+  const latest = new LatestPoints()
+  for (const { id } of catalog.all()) latest.addSeries(id)
+  for (const select of latestOfFile(inventory, folders))
+    for (const point of await latestRows(connection, select)) putLatest(latest, point)
+  return latest
+}
+
+function loadPositions(db: DatabaseSync): Map<string, StoredPosition> {
+  const rows = db.prepare('SELECT consumer, partition, identity, position FROM positions').all()
   return new Map(
-    consumers.map((consumer, at) => [
-      positionKey(consumer, partitions[at]!),
-      { identity: identities[at]!, position: positions[at]! },
+    rows.map(({ consumer, partition, identity, position }) => [
+      positionKey(String(consumer), Number(partition)),
+      { identity: String(identity), position: Number(position) },
     ]),
   )
 }
@@ -190,58 +222,20 @@ export function positionKey(consumer: string, partition: number): string {
   return `${partition}/${consumer}`
 }
 
-/** The tables of points as they are found, and new ones to write to if there are none. */
-async function loadTables(connection: Connection, now: number) {
-  const [names] = (await connection.columns('SELECT table_name FROM duckdb_tables()')) as [string[]] &
-    ResultColumn[]
-  const tables = names.flatMap((name) => parseTableName(name) ?? [])
-  const latestTables = names.flatMap((name) => /^latest_(\d+)$/.exec(name)?.[1] ?? []).map(Number)
-  const counters = {
-    generation: Math.max(0, ...tables.map((table) => table.generation)),
-    segment: 1,
-    latestTable: await currentLatestTable(connection, latestTables),
-  }
-  for (const kind of kinds)
-    for (const late of [false, true])
-      if (!tables.some((table) => table.kind === kind && table.late === late)) {
-        const table = pointTable(kind, late, counters.generation)
-        await connection.run(createPointTable(table.name, kind))
-        tables.push(table)
-      }
-  for (const table of tables) await countTable(connection, table, now)
-  return { tables, counters }
-}
-
-/** A crash may leave one that was being made for the next rotation; it is dropped. */
-async function currentLatestTable(connection: Connection, found: readonly number[]): Promise<number> {
-  const current = await readMeta(connection, 'latest_table', 0)
-  for (const other of found) if (other !== current) await connection.run(`DROP TABLE latest_${other}`)
-  return current
-}
-
-async function countTable(connection: Connection, table: PointTable, now: number): Promise<void> {
-  const [ids, counts, first, last] = (await connection.columns(
-    `SELECT series, count(*)::DOUBLE, epoch_us(min(time))::DOUBLE, epoch_us(max(time))::DOUBLE
-     FROM ${table.name} GROUP BY series`,
-  )) as [Int32Array, Float64Array, Float64Array, Float64Array] & ResultColumn[]
-  for (let at = 0; at < ids.length; at++) {
-    table.rows += counts[at]!
-    table.timeMin = Math.min(table.timeMin, first[at]!)
-    table.timeMax = Math.max(table.timeMax, last[at]!)
-    if (table.late) table.series.set(ids[at]!, { min: first[at]!, max: last[at]! })
-  }
-  if (table.rows > 0) {
-    table.arrivedMin = now
-    table.arrivedMax = now
-  }
+async function removeItem(item: Retired, folders: Layout, lock: Mutex, writing: Connection): Promise<void> {
+  if ('file' in item) await rm(join(folders.segments, item.file), { force: true })
+  else await lock.run(() => writing.run(`DROP TABLE ${item.table}`))
 }
 
 /** The caller holds nothing of it any more; what still reads is stopped. */
-export async function closeState({ readers, lock, computing, writing, database }: StoreState): Promise<void> {
+export async function closeState(state: StoreState): Promise<void> {
+  const { readers, lock, computing, writing, database, ledger } = state
   await readers.close()
+  await Promise.all(state.removals)
   await lock.run(async () => {
     computing.close()
     writing.close()
     database.close()
   })
+  await ledger.close()
 }

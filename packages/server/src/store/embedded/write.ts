@@ -1,8 +1,8 @@
 import { fence } from '../position.ts'
 import type { Series, StoreBatch } from '../store.ts'
-import { type Connection, literal } from './duckdb.ts'
+import type { AppendColumn } from './duckdb.ts'
+import { duckdbError } from './errors.ts'
 import type { PointTable } from './inventory.ts'
-import { droppedColumns, quarantineColumns } from './quarantine.ts'
 import {
   type Rows,
   rowColumns,
@@ -13,10 +13,12 @@ import {
   textColumns,
 } from './rows.ts'
 import type { Kind } from './schema.ts'
-import { nowMicros, positionKey, type StoreState, writeMeta } from './state.ts'
-import { transactionLocked } from './transaction.ts'
+import { nowMicros, positionKey, type StoreState, seriesColumns } from './state.ts'
 
-/** One transaction: points, series, quarantine, keys and the position, or nothing of it. The caller holds the lock. */
+/**
+ * Points, series, quarantine, keys and the position become visible together, or nothing of it. They are in memory until
+ * the tables become segments: the queue keeps what they came from. The caller holds the lock.
+ */
 export async function writeBatch(state: StoreState, batch: StoreBatch): Promise<void> {
   const { latest, catalog, keys, quarantine, positions } = state
   const { consumer, partition, identity, position } = batch.position
@@ -27,33 +29,21 @@ export async function writeBatch(state: StoreState, batch: StoreBatch): Promise<
   for (const { id } of newSeries) latest.addSeries(id)
   const numbers = splitRows(batch.numbers, latest.highWater, latest.known)
   const texts = splitTexts(batch.texts, latest.highWater, latest.known)
-  const keyChanges = keys.changesOf(batch)
   try {
-    await transactionLocked(state, async (connection) => {
-      await writePoints(state, connection, numbers, texts)
-      await writeSeries(connection, batch.newSeries, newSeries, catalog.next)
-      await connection.append(
-        'quarantine',
-        batch.quarantine.length,
-        quarantineColumns(batch.quarantine, quarantine.nextId),
-      )
-      await connection.append(
-        'quarantine_dropped',
-        batch.quarantineDropped.size,
-        droppedColumns(batch.quarantineDropped),
-      )
-      await connection.append('message_keys', keyChanges.length, keys.rows(keyChanges))
-      await movePosition(connection, batch.position)
-    })
+    await writeTables(state, numbers, texts, newSeries)
   } catch (error) {
     for (const { id } of newSeries) latest.removeSeries(id)
     latest.resetHighWater()
     throw error
   }
+  for (const { id } of batch.newSeries) catalog.used(id)
   for (const series of newSeries) catalog.add(series)
   applyPoints(state, numbers, texts)
-  quarantine.add(batch.quarantine, batch.quarantineDropped)
-  keys.apply(keyChanges)
+  const changes = state.changes.at(-1)!
+  changes.addBatch(batch, nowMicros(state))
+  changes.series.push(...newSeries)
+  changes.quarantine.push(...quarantine.add(batch))
+  keys.apply(batch, changes)
   positions.set(positionKey(consumer, partition), { identity, position })
 }
 
@@ -63,48 +53,27 @@ export function currentTable({ inventories }: StoreState, kind: Kind, late: bool
   return candidates.reduce((newest, table) => (table.generation > newest.generation ? table : newest))
 }
 
-async function writePoints(
+async function writeTables(
   state: StoreState,
-  connection: Connection,
   numbers: Split<Rows>,
   texts: Split<TextRows>,
+  newSeries: readonly Series[],
 ): Promise<void> {
-  const append = (kind: Kind, late: boolean, length: number, columns: ReturnType<typeof rowColumns>) =>
-    connection.append(currentTable(state, kind, late).name, length, columns)
-  await append('numbers', false, numbers.hot.length, rowColumns(numbers.hot))
-  await append('numbers', true, numbers.late.length, rowColumns(numbers.late))
-  if (texts.hot.length > 0) await append('texts', false, texts.hot.length, textColumns(texts.hot))
-  if (texts.late.length > 0) await append('texts', true, texts.late.length, textColumns(texts.late))
-}
-
-async function writeSeries(
-  connection: Connection,
-  used: readonly Series[],
-  added: readonly Series[],
-  next: number,
-): Promise<void> {
-  if (used.length === 0) return
-  await connection.append('series', added.length, [
-    { type: 'integer', values: Int32Array.from(added, (series) => series.id) },
-    { type: 'integer', values: Int32Array.from(added, (series) => series.tenant) },
-    { type: 'integer', values: Int32Array.from(added, (series) => series.deviceUid) },
-    { type: 'text', values: added.map((series) => series.metric) },
-    { type: 'text', values: added.map((series) => series.type) },
-    { type: 'text', values: added.map((series) => series.unit) },
-  ])
-  const afterUsed = 1 + Math.max(...used.map((series) => series.id))
-  await connection.run(writeMeta('series_next', Math.max(next, afterUsed)))
-}
-
-async function movePosition(connection: Connection, moved: StoreBatch['position']): Promise<void> {
-  const { consumer, partition, identity, expected, expectedIdentity = identity, position } = moved
-  const changed = await connection.run(
-    expected === undefined
-      ? `INSERT INTO positions VALUES (${literal(consumer)}, ${partition}, ${literal(identity)}, ${position})`
-      : `UPDATE positions SET position = ${position}, identity = ${literal(identity)} WHERE consumer = ${literal(consumer)}
-           AND partition = ${partition} AND identity = ${literal(expectedIdentity)} AND position = ${expected}`,
-  )
-  if (changed !== 1) fence(undefined, moved)
+  const { writing } = state
+  const append = (kind: Kind, late: boolean, length: number, columns: () => AppendColumn[]) =>
+    length > 0 && writing.append(currentTable(state, kind, late).name, length, columns())
+  try {
+    await writing.run('BEGIN')
+    await append('numbers', false, numbers.hot.length, () => rowColumns(numbers.hot))
+    await append('numbers', true, numbers.late.length, () => rowColumns(numbers.late))
+    await append('texts', false, texts.hot.length, () => textColumns(texts.hot))
+    await append('texts', true, texts.late.length, () => textColumns(texts.late))
+    await writing.append('series', newSeries.length, seriesColumns(newSeries))
+    await writing.run('COMMIT')
+  } catch (error) {
+    await writing.run('ROLLBACK').catch(() => {})
+    throw await duckdbError(writing, error)
+  }
 }
 
 function applyPoints(state: StoreState, numbers: Split<Rows>, texts: Split<TextRows>): void {

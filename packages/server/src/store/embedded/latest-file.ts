@@ -1,5 +1,8 @@
-import type { Connection, ResultColumn } from './duckdb.ts'
-import type { PointTable } from './inventory.ts'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type Connection, literal, type ResultColumn } from './duckdb.ts'
+import { type Failpoint, type Layout, publish } from './files.ts'
+import type { Inventory, PointTable } from './inventory.ts'
 import type { LatestPoints } from './latest.ts'
 import { type Kind, latestColumns } from './schema.ts'
 
@@ -11,24 +14,12 @@ export interface LatestRow {
   readonly version: number
 }
 
-/** The latest points as of the last rotation, and those of the tables that were filled since. */
-export async function loadLatest(
-  connection: Connection,
-  latest: LatestPoints,
-  latestTable: number,
-  tables: readonly PointTable[],
-): Promise<void> {
-  const selects = tables.filter((table) => table.rows > 0).map(latestOfTable)
-  for (const select of [`SELECT ${latestColumns} FROM latest_${latestTable}`, ...selects])
-    for (const point of await latestRows(connection, select))
-      if (latest.known[point.series] === 1) putLatest(latest, point)
-}
-
 export function putLatest(latest: LatestPoints, point: LatestRow): void {
+  if (latest.known[point.series] !== 1) return
   latest.put(point.series, point.timeMicros, point.value, point.quality, point.version)
 }
 
-/** Of a relation with the columns of the table of latest points. */
+/** Of a relation with the columns of the latest points. */
 export async function latestRows(connection: Connection, select: string): Promise<LatestRow[]> {
   const [ids, times, values, texts, qualities, versions] = (await connection.columns(
     `SELECT series, epoch_us(time)::DOUBLE, value, text, quality, version::DOUBLE FROM (${select})`,
@@ -40,6 +31,11 @@ export async function latestRows(connection: Connection, select: string): Promis
     quality: qualities[at]!,
     version: versions[at]!,
   }))
+}
+
+/** The points of the inventory's file of latest points; of all series, deleted ones too. */
+export function latestOfFile({ latest }: Pick<Inventory, 'latest'>, { segments }: Layout): string[] {
+  return latest ? [`SELECT ${latestColumns} FROM read_parquet(${literal(`${segments}/${latest}`)})`] : []
 }
 
 export function latestOfTable({ name, kind, late }: PointTable): string {
@@ -54,4 +50,35 @@ export function latestSelect(relation: string, kind: Kind, repeats: boolean): st
   const text = kind === 'texts' ? newest('value') : 'NULL::VARCHAR'
   return `SELECT series, max(time) AS time, ${value} AS value, ${text} AS text, ${newest('quality')} AS quality,
     ${newest('version')} AS version FROM ${relation} GROUP BY series`
+}
+
+function latestFile(number: number): string {
+  return `latest-${String(number).padStart(8, '0')}.parquet`
+}
+
+export function latestNumber(file: string): number {
+  return Number(/\d+/.exec(file)![0])
+}
+
+/** Writes the latest of these points of each series that exists to a new file, durable but not listed; its name. */
+export async function writeLatest(
+  connection: Connection,
+  folders: Layout,
+  number: number,
+  sources: readonly string[],
+  failpoint: Failpoint,
+): Promise<string> {
+  const file = latestFile(number)
+  const path = join(folders.temporary, file)
+  try {
+    await connection.run(
+      `COPY (SELECT ${latestColumns} FROM (${sources.join(' UNION ALL ')}) WHERE series IN (SELECT id FROM series)
+         QUALIFY row_number() OVER (PARTITION BY series ORDER BY time DESC, version DESC) = 1)
+       TO ${literal(path)} (FORMAT parquet, COMPRESSION zstd)`,
+    )
+    await publish(path, folders.segments, failpoint)
+    return file
+  } finally {
+    await rm(path, { force: true })
+  }
 }
