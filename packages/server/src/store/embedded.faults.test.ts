@@ -88,7 +88,7 @@ async function checkAfter(acknowledged: number, child: ChildProcess): Promise<vo
     const [latest, others] = [files.filter(isLatest), files.filter((file) => !isLatest(file))]
     assert.ok(latest.length <= 1)
     assert.equal(
-      others.filter((file) => !file.includes('hours')).length,
+      others.filter((file) => !file.includes('sums')).length,
       segments,
       'only listed files are left',
     )

@@ -69,7 +69,7 @@ test('tables, files and ledger stay bounded while points pour in', async (contex
   const files = await readdir(join(directory, 'segments'))
   const count = (part: RegExp) => files.filter((file) => part.test(file)).length
   assert.deepEqual(
-    [count(/^numbers-\d+\.parquet$/), count(/\.hours\./), count(/^latest-/)],
+    [count(/^numbers-\d+\.parquet$/), count(/\.sums\./), count(/^latest-/)],
     [segments, segments, 1],
   )
   const { size } = await stat(join(directory, 'ledger.sqlite'))

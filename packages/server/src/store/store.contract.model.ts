@@ -21,6 +21,7 @@ export function seeded(seed: number): (below: number) => number {
 const series = 12
 const steps = 60
 const hour = 3_600_000_000
+const day = 24 * hour
 
 /** Whatever happens in whatever order, the driver answers as the memory driver does. */
 export function modelTest(driver: StoreDriver, open: Open): void {
@@ -28,6 +29,8 @@ export function modelTest(driver: StoreDriver, open: Open): void {
     [1, 1],
     [2, 5_000_000],
     [3, 5_000_000],
+    [4, 60_000_000],
+    [5, 60_000_000],
   ] as const)
     test(`answers as the memory driver after any sequence (seed ${seed})`, async (context) => {
       const random = seeded(seed)
@@ -103,6 +106,12 @@ async function compare(
     ({ reader }) =>
       reader
         .buckets({ ...range, fromMicros: 0, everyMicros: hour, functions, group: 'series', limit: 1e4 })
+        .then(rounded),
+    ({ reader }) =>
+      reader.buckets({ ...range, everyMicros: day, functions, group: 'all', limit: 1e4 }).then(rounded),
+    ({ reader }) =>
+      reader
+        .buckets({ ...range, fromMicros: 0, everyMicros: 2 * day, functions, group: 'series', limit: 1e4 })
         .then(rounded),
     ({ reader }) => reader.downsample({ ...range, maxPoints: 9 }),
     ({ reader }) => reader.extent(seriesIds),

@@ -1,12 +1,12 @@
 import { type AggregateFunction, DroverError } from '@drover/protocol'
 import type { BucketsQuery, BucketsResult } from '../store.ts'
 import { literal, type ResultColumn } from './duckdb.ts'
-import { hourMicros, hoursFile } from './hours.ts'
 import type { Segment, Sources } from './inventory.ts'
 import { type Plan, planOf, relationOf, seriesFilters, sourcesOf, timestamp } from './points-sql.ts'
 import type { SeriesCatalog } from './series.ts'
+import { sumsFile } from './sums.ts'
 
-/** The SQL of a query for buckets: from points alone, or with the hours of segments where whole hours are asked for. */
+/** The SQL of a query for buckets: from points alone, or with the sums of segments where whole stretches are asked for. */
 export function bucketsSql(
   inventory: Sources,
   folder: string,
@@ -16,7 +16,7 @@ export function bucketsSql(
   const plan = planOf(catalog, { ...query, kind: 'numbers' })
   if (!plan) return undefined
   const sources = sourcesOf(inventory, plan)
-  const summed = segmentsByHours(sources, plan, query)
+  const summed = segmentsBySums(sources, plan, query)
   if (summed.length > 0) return mixedSql(plan, sources, summed, folder, catalog, query)
   const points = relationOf(plan, sources, folder, catalog)
   return points && pointBucketsSql(points, query)
@@ -50,35 +50,30 @@ function groupedSql(relation: string, query: BucketsQuery, time: string, columns
 }
 
 /**
- * Segments whose hours may stand for their points: of whole hours, uncut, without a late point that could repeat one of
+ * Segments whose sums may stand for their points: of whole stretches, uncut, without a late point that could repeat one of
  * theirs, and without suspect points when only good ones are asked for.
  */
-function segmentsByHours(sources: Sources, { selection }: Plan, query: BucketsQuery): Segment[] {
-  if (query.everyMicros % hourMicros !== 0) return []
-  const { from, to } = wholeHours(selection)
-  if (from >= to) return []
+function segmentsBySums(sources: Sources, { selection }: Plan, query: BucketsQuery): Segment[] {
   const late = [...sources.tables, ...sources.segments].filter((source) => source.late)
   const touched = (segment: Segment) =>
     late.some(({ timeMin, timeMax }) => timeMin <= segment.timeMax && timeMax >= segment.timeMin)
-  return sources.segments.filter(
-    (segment) =>
-      segment.hours > 0 &&
+  return sources.segments.filter((segment) => {
+    if (segment.sums === 0 || query.everyMicros % segment.sumsMicros !== 0) return false
+    const { from, to } = wholeStretches(selection, segment.sumsMicros)
+    return (
+      Math.max(from, segment.timeMin) < Math.min(to, segment.timeMax + 1) &&
       segment.cut <= segment.timeMin &&
-      segment.timeMax >= from &&
-      segment.timeMin < to &&
       !(query.goodOnly && segment.suspects > 0) &&
-      !touched(segment),
-  )
+      !touched(segment)
+    )
+  })
 }
 
-function wholeHours({ fromMicros, toMicros }: { fromMicros: number; toMicros: number }) {
-  return {
-    from: Math.ceil(fromMicros / hourMicros) * hourMicros,
-    to: Math.floor(toMicros / hourMicros) * hourMicros,
-  }
+function wholeStretches({ fromMicros, toMicros }: { fromMicros: number; toMicros: number }, width: number) {
+  return { from: Math.ceil(fromMicros / width) * width, to: Math.floor(toMicros / width) * width }
 }
 
-const ofHours: Record<AggregateFunction, (group: BucketsQuery['group']) => string> = {
+const ofSums: Record<AggregateFunction, (group: BucketsQuery['group']) => string> = {
   avg: () => 'sum(total) / sum(counted)',
   min: () => 'min(low)',
   max: () => 'max(high)',
@@ -88,7 +83,7 @@ const ofHours: Record<AggregateFunction, (group: BucketsQuery['group']) => strin
   last: (group) => `arg_max(last, ${group === 'all' ? 'row(last_time, series)' : 'last_time'})`,
 }
 
-/** Whole hours from the hours of `summed`; what lies before and after them in it, and all else, from points. */
+/** Whole stretches from the sums of `summed`; what lies before and after them in it, and all else, from points. */
 function mixedSql(
   plan: Plan,
   sources: Sources,
@@ -97,39 +92,43 @@ function mixedSql(
   catalog: SeriesCatalog,
   query: BucketsQuery,
 ): string {
-  const { from, to } = wholeHours(plan.selection)
   const rest = { ...sources, segments: sources.segments.filter((segment) => !summed.includes(segment)) }
-  const edges = [{ toMicros: from }, { fromMicros: to }].flatMap((edge) => {
-    const part = { ...plan, selection: { ...plan.selection, ...edge } }
-    if (part.selection.fromMicros >= part.selection.toMicros) return []
-    return relationOf(part, sourcesOf({ tables: [], segments: summed }, part), folder, catalog) ?? []
-  })
-  const points = [relationOf(plan, rest, folder, catalog) ?? [], edges].flat()
-  const parts = [...points.map((relation) => pointAsHour(relation, query)), hoursSql(summed, from, to)]
-  const columns = query.functions.map((name) => ofHours[name](query.group))
-  return groupedSql(`(${parts.join(' UNION ALL ')})`, query, 'hour', [
+  const points = [relationOf(plan, rest, folder, catalog)]
+  const sums: string[] = []
+  for (const [width, segments] of Map.groupBy(summed, ({ sumsMicros }) => sumsMicros)) {
+    const { from, to } = wholeStretches(plan.selection, width)
+    sums.push(sumsSql(segments, from, to))
+    for (const edge of [{ toMicros: from }, { fromMicros: to }]) {
+      const part = { ...plan, selection: { ...plan.selection, ...edge } }
+      if (part.selection.fromMicros >= part.selection.toMicros) continue
+      points.push(relationOf(part, sourcesOf({ tables: [], segments }, part), folder, catalog))
+    }
+  }
+  const parts = [...points.flatMap((relation) => (relation ? pointAsSum(relation, query) : [])), ...sums]
+  const columns = query.functions.map((name) => ofSums[name](query.group))
+  return groupedSql(`(${parts.join(' UNION ALL ')})`, query, 'start', [
     'sum(points)',
     'sum(suspects)',
     ...columns,
   ])
 
-  function hoursSql(segments: readonly Segment[], fromHour: number, toHour: number): string {
-    const files = segments.map(({ file }) => literal(`${folder}/${hoursFile(file)}`))
+  function sumsSql(segments: readonly Segment[], from: number, to: number): string {
+    const files = segments.map(({ file }) => literal(`${folder}/${sumsFile(file)}`))
     const filters = [
       ...seriesFilters(plan, catalog),
-      segments.some(({ timeMin }) => timeMin < fromHour) ? `hour >= ${timestamp(fromHour)}` : [],
-      segments.some(({ timeMax }) => timeMax >= toHour) ? `hour < ${timestamp(toHour)}` : [],
+      segments.some(({ timeMin }) => timeMin < from) ? `start >= ${timestamp(from)}` : [],
+      segments.some(({ timeMax }) => timeMax >= to) ? `start < ${timestamp(to)}` : [],
     ].flat()
-    return `SELECT series, hour, points, suspects, points AS counted, low, high, total, first, first_time, last, last_time
+    return `SELECT series, start, points, suspects, points AS counted, low, high, total, first, first_time, last, last_time
       FROM read_parquet([${files.join()}]) WHERE ${['true', ...filters].join(' AND ')}`
   }
 }
 
-/** A point in the columns of hours; of a suspect one that is not asked for, only that it is there. */
-function pointAsHour(relation: string, { goodOnly }: BucketsQuery): string {
+/** A point in the columns of sums; of a suspect one that is not asked for, only that it is there. */
+function pointAsSum(relation: string, { goodOnly }: BucketsQuery): string {
   const value = goodOnly ? 'CASE WHEN quality = 0 THEN value END' : 'value'
   const counted = goodOnly ? '1 - quality' : '1'
-  return `SELECT series, time AS hour, 1 AS points, quality AS suspects, ${counted} AS counted, ${value} AS low,
+  return `SELECT series, time AS start, 1 AS points, quality AS suspects, ${counted} AS counted, ${value} AS low,
     ${value} AS high, ${value} AS total, ${value} AS first, time AS first_time, ${value} AS last, time AS last_time
     FROM ${relation}`
 }

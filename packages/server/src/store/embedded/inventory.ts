@@ -1,6 +1,6 @@
-import { hoursFile } from './hours.ts'
 import { compareTexts } from './ranges.ts'
 import type { Kind } from './schema.ts'
+import { type Sums, sumsFile } from './sums.ts'
 
 /** A table that is written to, or that was and now becomes a segment. */
 export interface PointTable {
@@ -35,7 +35,7 @@ export function pointTable(kind: Kind, late: boolean, generation: number): Point
 }
 
 /** A Parquet file, sorted by metric, series and time, without repeats inside. Times in µs since 1970. */
-export interface Segment {
+export interface Segment extends Sums {
   readonly id: number
   /** Segments of one run do not overlap in (metric, series): a merge writes its result as one run. */
   readonly run: number
@@ -47,9 +47,6 @@ export interface Segment {
   /** How many of them are suspect; with none, a query need not read the column. */
   readonly suspects: number
   readonly bytes: number
-  /** Rows and bytes of the file beside it that sums it up by the hour; 0 without one. */
-  readonly hours: number
-  readonly hoursBytes: number
   readonly timeMin: number
   readonly timeMax: number
   readonly seriesMin: number
@@ -146,8 +143,8 @@ export function filesOf({ segments, latest }: Inventory): string[] {
 }
 
 /** The files of a segment with their lengths. */
-export function segmentFiles({ file, bytes, hours, hoursBytes }: Segment): { file: string; bytes: number }[] {
-  return [{ file, bytes }, ...(hours > 0 ? [{ file: hoursFile(file), bytes: hoursBytes }] : [])]
+export function segmentFiles({ file, bytes, sums, sumsBytes }: Segment): { file: string; bytes: number }[] {
+  return [{ file, bytes }, ...(sums > 0 ? [{ file: sumsFile(file), bytes: sumsBytes }] : [])]
 }
 
 /** Whether both may hold points of the same series at the same time. */

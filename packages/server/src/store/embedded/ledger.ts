@@ -58,7 +58,7 @@ const schema = `
     position INTEGER NOT NULL, PRIMARY KEY (consumer, partition)) STRICT;
   CREATE TABLE IF NOT EXISTS segments (id INTEGER PRIMARY KEY, run INTEGER NOT NULL, kind TEXT NOT NULL,
     late INTEGER NOT NULL, file TEXT NOT NULL, rows INTEGER NOT NULL, suspects INTEGER NOT NULL, bytes INTEGER NOT NULL,
-    hours INTEGER NOT NULL, hours_bytes INTEGER NOT NULL, time_min INTEGER NOT NULL, time_max INTEGER NOT NULL,
+    sums INTEGER NOT NULL, sums_bytes INTEGER NOT NULL, sums_micros INTEGER NOT NULL, time_min INTEGER NOT NULL, time_max INTEGER NOT NULL,
     series_min INTEGER NOT NULL, series_max INTEGER NOT NULL, metric_min TEXT NOT NULL, metric_max TEXT NOT NULL,
     series_first INTEGER NOT NULL, series_last INTEGER NOT NULL, version_min INTEGER NOT NULL,
     version_max INTEGER NOT NULL, arrived_max INTEGER NOT NULL, cut INTEGER NOT NULL) STRICT;

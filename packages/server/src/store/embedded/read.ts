@@ -158,7 +158,7 @@ function status({ catalog, inventories, quarantine }: StoreState) {
     hotPoints: rows(false),
     latePoints: rows(true),
     segments: segments.length,
-    segmentBytes: segments.reduce((sum, segment) => sum + segment.bytes + segment.hoursBytes, 0),
+    segmentBytes: segments.reduce((sum, segment) => sum + segment.bytes + segment.sumsBytes, 0),
     quarantined: quarantine.total,
   }
 }

@@ -4,10 +4,10 @@ import type { DatabaseSync } from 'node:sqlite'
 import { DroverError } from '@drover/protocol'
 import { type Connection, literal, type ResultColumn } from './duckdb.ts'
 import { type Failpoint, type Layout, publish } from './files.ts'
-import { hoursFile, noHours, writeHours } from './hours.ts'
 import { type Segment, segmentFiles } from './inventory.ts'
 import { compareTexts } from './ranges.ts'
 import type { Kind } from './schema.ts'
+import { noSums, sumsFile, writeSums } from './sums.ts'
 
 const columns: readonly [keyof Segment, string][] = [
   ['id', 'id'],
@@ -18,8 +18,9 @@ const columns: readonly [keyof Segment, string][] = [
   ['rows', 'rows'],
   ['suspects', 'suspects'],
   ['bytes', 'bytes'],
-  ['hours', 'hours'],
-  ['hoursBytes', 'hours_bytes'],
+  ['sums', 'sums'],
+  ['sumsBytes', 'sums_bytes'],
+  ['sumsMicros', 'sums_micros'],
   ['timeMin', 'time_min'],
   ['timeMax', 'time_max'],
   ['seriesMin', 'series_min'],
@@ -97,35 +98,35 @@ export async function writeSegment(
        TO ${literal(path)} (FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION v2)`,
     )
     await failpoint('file written')
-    const extent = await segmentExtent(connection, path)
-    if (!extent) return undefined
+    const found = await segmentExtent(connection, path)
+    if (!found) return undefined
+    const { seriesCount, ...extent } = found
     const { size } = await stat(path)
-    const hours =
-      origin.late || origin.kind === 'texts' ? noHours : await writeHours(connection, path, extent.rows)
-    if (hours.hours > 0) await publish(hoursFile(path), folders.segments, failpoint)
+    const sums = origin.late || origin.kind === 'texts' ? noSums : await writeSums(connection, path, found)
+    if (sums.sums > 0) await publish(sumsFile(path), folders.segments, failpoint)
     await publish(path, folders.segments, failpoint)
-    return { ...origin, ...extent, ...hours, file, bytes: size, cut: 0 }
+    return { ...origin, ...extent, ...sums, file, bytes: size, cut: 0 }
   } finally {
     await rm(path, { force: true })
-    await rm(hoursFile(path), { force: true })
+    await rm(sumsFile(path), { force: true })
   }
 }
 
 async function segmentExtent(connection: Connection, path: string) {
   const found = (await connection.columns(
     `SELECT metric, count(*)::DOUBLE, sum(quality)::DOUBLE, epoch_us(min(time))::DOUBLE, epoch_us(max(time))::DOUBLE, min(series)::DOUBLE,
-       max(series)::DOUBLE, min(version)::DOUBLE, max(version)::DOUBLE
+       max(series)::DOUBLE, min(version)::DOUBLE, max(version)::DOUBLE, approx_count_distinct(series)::DOUBLE
      FROM read_parquet(${literal(path)}) GROUP BY metric`,
   )) as ResultColumn[]
   const metrics = found[0] as readonly string[]
   if (metrics.length === 0) return undefined
-  const [rows, suspects, timeMin, timeMax, seriesMin, seriesMax, versionMin, versionMax] = found.slice(
-    1,
-  ) as Float64Array[]
+  const [rows, suspects, timeMin, timeMax, seriesMin, seriesMax, versionMin, versionMax, seriesCounts] =
+    found.slice(1) as Float64Array[]
   const order = metrics.map((_, at) => at).sort((a, b) => compareTexts(metrics[a]!, metrics[b]!))
   const [first, last] = [order[0]!, order.at(-1)!]
   return {
     rows: sumOf(rows!),
+    seriesCount: sumOf(seriesCounts!),
     suspects: sumOf(suspects!),
     timeMin: Math.min(...timeMin!),
     timeMax: Math.max(...timeMax!),
