@@ -73,6 +73,8 @@ export const limits = {
   bucketsMax: 20_000,
   /** Devices in one query. */
   devicesPerQueryMax: 10_000,
+  /** Devices in the selections that are kept in memory, so that who asks for the same devices again is answered at once. */
+  devicesInKeptSelectionsMax: 100_000,
   /** Milliseconds that one query of the store may take. */
   queryTimeoutMs: 30_000,
   /** Queries that may wait for the store. */

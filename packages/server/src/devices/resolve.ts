@@ -30,16 +30,15 @@ export async function selectDevices(
   registry: Pick<Registry, 'devices'>,
   tenant: number,
   { devices, tag, profile }: DeviceSelection,
-): Promise<DeviceName[]> {
+): Promise<readonly DeviceName[]> {
   if (devices === undefined && tag === undefined && profile === undefined)
     throw new DroverError('badRequest', { reason: 'give devices, a tag or a profile' })
-  const ids = devices && [...new Set(devices)]
-  if (ids?.length === 0) return []
-  const filter = { ids, tag, profile }
+  if (devices?.length === 0) return []
+  const filter = { ids: devices, tag, profile }
   const found = await registry.devices.names(tenant, filter, limits.devicesPerQueryMax + 1)
   if (found.length > limits.devicesPerQueryMax)
     throw new DroverError('queryTooLarge', { limit: limits.devicesPerQueryMax, unit: 'devices' })
-  if (ids && found.length < ids.length) await refuseUnknown(registry, tenant, ids)
+  if (devices && found.length < devices.length) await refuseUnknown(registry, tenant, devices)
   return found
 }
 

@@ -24,7 +24,8 @@ export interface DeviceTable {
   get(tenant: number, id: string): Promise<DeviceRecord | undefined>
   /** In the order of their ids (of their bytes), after `after`. */
   list(tenant: number, filter: DeviceFilter, limit: number, after?: string): Promise<DeviceRecord[]>
-  names(tenant: number, filter: DeviceFilter, limit: number): Promise<DeviceName[]>
+  /** In the order of their ids. */
+  names(tenant: number, filter: DeviceFilter, limit: number): Promise<readonly DeviceName[]>
   count(tenant: number): Promise<number>
   /** Uids by id, in the order given. None of the ids may be in use. */
   insert(tenant: number, devices: readonly NewDevice[], atMicros: number): Promise<Map<string, number>>

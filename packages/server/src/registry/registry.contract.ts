@@ -191,6 +191,54 @@ export function registryContract(name: string, open: () => Promise<Registry>): v
     )
 
     it(
+      'names devices as they are now, however often it was asked before',
+      using(async (registry) => {
+        const { devices } = registry
+        await registry.profiles.insert(defaultTenant, 'p', definition, at)
+        const [first, two] = await insert(registry, newDevice('one', { tags: ['roof'] }), newDevice('two'))
+        const uids = async (filter: Parameters<Registry['devices']['names']>[1], tenant = defaultTenant) =>
+          (await devices.names(tenant, filter, 10)).map(({ uid }) => uid)
+        const filters = [{ ids: ['one', 'two'] }, { tag: 'roof' }, { profile: 'p' }]
+        const all = () => Promise.all(filters.map((filter) => uids(filter)))
+        assert.deepEqual(await all(), [[first, two], [first], []])
+        assert.deepEqual(await uids(filters[0]!, 2), [])
+
+        const { tags: _, ...unchanged } = (await devices.get(defaultTenant, 'two'))!
+        await devices.update({ ...unchanged, tags: ['roof'], profile: 'p' }, null, at)
+        assert.deepEqual(await all(), [[first, two], [first, two], [two]])
+
+        await Promise.all([all(), devices.delete(first!, at), all()])
+        assert.deepEqual(await all(), [[two], [two], [two]])
+
+        const [second] = await insert(registry, newDevice('one'))
+        assert.deepEqual(await all(), [[second, two], [two], [two]])
+      }),
+    )
+
+    it(
+      'names devices as a transaction leaves them',
+      using(async (registry) => {
+        const [uid] = await insert(registry, newDevice('one'))
+        const ids = async (tables: Pick<Registry, 'devices'>) =>
+          (await tables.devices.names(defaultTenant, {}, 10)).map(({ id }) => id)
+        assert.deepEqual(await ids(registry), ['one'])
+        const failed = registry.transaction(async (tables) => {
+          await tables.devices.delete(uid!, at)
+          await tables.devices.insert(defaultTenant, [newDevice('two')], at)
+          assert.deepEqual(await ids(tables), ['two'])
+          throw new Error('changed my mind')
+        })
+        await assert.rejects(failed, /changed my mind/)
+        assert.deepEqual(await ids(registry), ['one'])
+        await registry.transaction(async (tables) => {
+          await tables.devices.delete(uid!, at)
+          assert.deepEqual(await ids(tables), [])
+        })
+        assert.deepEqual(await ids(registry), [])
+      }),
+    )
+
+    it(
       'takes 20,000 with their tokens in one transaction within two seconds',
       using(async (registry) => {
         const devices = Array.from({ length: 20_000 }, (_, at) => newDevice(`device-${at}`, { tags: ['t'] }))

@@ -9,6 +9,7 @@ import { type AuditTable, auditTable } from './audit.ts'
 import { type ConnectionTable, connectionTable } from './connections.ts'
 import { deviceProfiles } from './device-profiles.ts'
 import { type DeviceTable, deviceTable } from './devices.ts'
+import { KeptSelections, keepingSelections, noticingChanges } from './kept-selections.ts'
 import { migrateToLatest } from './migrations.ts'
 import { type ProfileTable, profileTable } from './profiles.ts'
 import { openSqlite, sqliteDialect } from './sqlite.ts'
@@ -53,10 +54,12 @@ export async function openRegistry({ path, nowMicros }: RegistryOptions): Promis
   try {
     await migrateToLatest(db as unknown as Kysely<unknown>)
     const tables = tablesOf(db)
+    const selections = new KeptSelections()
     await makeDefaultProfile(tables.profiles, nowMicros())
     return {
       ...tables,
-      transaction: (work) => db.transaction().execute((transaction) => work(tablesOf(transaction))),
+      devices: keepingSelections(tables.devices, selections),
+      transaction: (work) => transact(db, selections, work),
       deviceProfiles: deviceProfiles(db),
       instance: await instanceOf(db),
       async backup(copyPath) {
@@ -67,6 +70,26 @@ export async function openRegistry({ path, nowMicros }: RegistryOptions): Promis
   } catch (error) {
     database.close()
     throw error
+  }
+}
+
+/** What is kept of devices is forgotten before anybody hears that they have changed. */
+async function transact<T>(
+  db: Kysely<Tables>,
+  selections: KeptSelections,
+  work: (tables: RegistryTables) => Promise<T>,
+): Promise<T> {
+  let devicesChanged = false
+  const noteChange = () => {
+    devicesChanged = true
+  }
+  try {
+    return await db.transaction().execute((transaction) => {
+      const tables = tablesOf(transaction)
+      return work({ ...tables, devices: noticingChanges(tables.devices, noteChange) })
+    })
+  } finally {
+    if (devicesChanged) selections.forget()
   }
 }
 

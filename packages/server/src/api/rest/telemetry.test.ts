@@ -270,6 +270,25 @@ describe('latest values over REST', () => {
     )
     await fixture.api.fails('badRequest', 'POST', '/telemetry/latest', {})
   })
+
+  it('are of the device that has the id now, not of one that had it before', async () => {
+    const { api } = fixture
+    const body = { devices: ['again', 'again'] }
+    const latest = async () => (await api.ok('POST', '/telemetry/latest', body)).items
+    const first = await fixture.addDevice('again')
+    await fixture.addSeries(first.uid, 't', { values: [{ at: start, value: 1 }] })
+    assert.equal((await latest())[0].metrics.t.value, 1)
+    await api.ok('DELETE', '/devices/again', undefined, 204)
+    await api.fails('notFound', 'POST', '/telemetry/latest', body)
+    const second = await fixture.addDevice('again')
+    assert.deepEqual(await latest(), [{ device: 'again', metrics: {} }])
+    await fixture.addSeries(second.uid, 't', { values: [{ at: start, value: 2 }] })
+    assert.equal((await latest())[0].metrics.t.value, 2)
+    await api.ok('PATCH', '/devices/again', { tags: ['all'] })
+    assert.equal((await api.ok('POST', '/telemetry/latest', { tag: 'all' })).items.length, 3)
+    await api.ok('DELETE', '/devices/again', undefined, 204)
+    assert.equal((await api.ok('POST', '/telemetry/latest', { tag: 'all' })).items.length, 2)
+  })
 })
 
 describe('quarantine over REST', () => {
