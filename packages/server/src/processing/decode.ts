@@ -3,6 +3,7 @@ import { type Refusal, refusal } from '../quality/refusal.ts'
 import { type ContentType, contentTypes } from '../queue/batch.ts'
 import { isCborPayload, parseCbor } from './parse-cbor.ts'
 import { parseJson } from './parse-json.ts'
+import { readFlat } from './read-flat.ts'
 import { isSenml, readSenml } from './read-senml.ts'
 import { readShapes } from './read-shapes.ts'
 import type { Readings } from './readings.ts'
@@ -29,11 +30,18 @@ export function decode(
 ): Refusal | undefined {
   const { bytes, payloadStart, payloadEnd, contentType } = payload
   if (payloadStart === payloadEnd) return refusal('payloadShape', 'the payload is empty')
+  if (isPlain(bytes[payloadStart]!, contentType) && readFlat(bytes, payloadStart, payloadEnd, readings))
+    return undefined
   const parsed = isCborPayload(bytes[payloadStart]!, contentType)
     ? parseCbor(bytes.subarray(payloadStart, payloadEnd))
     : parseJson(bytes, payloadStart, payloadEnd)
   if ('refusal' in parsed) return parsed.refusal
   return readParsed(parsed.value, contentType, receivedAtMicros, readings)
+}
+
+/** It may be what `readFlat` reads. */
+function isPlain(firstByte: number, contentType: ContentType): boolean {
+  return firstByte === 0x7b && (contentType === contentTypes.unknown || contentType === contentTypes.json)
 }
 
 function readParsed(
