@@ -1,9 +1,9 @@
 import { DroverError, limits } from '@drover/protocol'
-import compress from '@fastify/compress'
 import cookie from '@fastify/cookie'
 import { type FastifyInstance, fastify, LogController } from 'fastify'
 import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod'
 import { authorize } from './authorize.ts'
+import { compressAnswers } from './compression.ts'
 import type { ApiContext } from './context.ts'
 import { answerErrors, sendError } from './errors.ts'
 import type { Api } from './fastify.ts'
@@ -22,9 +22,6 @@ import { sessionRoutes, signInRoute } from './rest/session.ts'
 import { telemetryRoutes } from './rest/telemetry.ts'
 import { RouteList } from './route-list.ts'
 
-/** Answers smaller than this are sent as they are. */
-const compressFromBytes = 4_096
-
 /**
  * The HTTP side of the server: API, reference, console, and what machines ask. It listens nowhere yet: `listenApi` puts
  * it behind any number of listeners. `close` ends its live feeds and refuses what still comes.
@@ -41,13 +38,7 @@ export async function buildApi(context: ApiContext): Promise<FastifyInstance> {
   addSecurityHeaders(api, context.consoleDirectory)
   measureRequests(api, context.metrics)
   await api.register(cookie)
-  // Brotli and zstd at their defaults cost more time than the network saves.
-  await api.register(compress, {
-    globalDecompression: false,
-    threshold: compressFromBytes,
-    encodings: ['gzip'],
-    zlibOptions: { level: 3 },
-  })
+  await compressAnswers(api)
   await documentRoutes(api, context)
   systemRoutes(api, context)
   await api.register((v1) => addApiRoutes(v1.withTypeProvider<ZodTypeProvider>(), context), {

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { gunzipSync } from 'node:zlib'
 import { Validator } from '@seriousme/openapi-schema-validator'
+import type { InjectOptions } from 'fastify'
 import { createMetrics } from '../metrics.ts'
 import { type ApiFixture, adminKey, bearer, createApiFixture } from '../testing/api-fixture.ts'
 
@@ -111,6 +112,8 @@ describe('what machines ask', () => {
     assert.doesNotMatch(body, /^nodejs_eventloop_lag_(mean|p99)/m)
     const elsewhere = { url: '/metrics', remoteAddress: '192.0.2.1' }
     assert.equal((await fixture.app.inject(elsewhere)).statusCode, 401)
+    const handedOn = { url: '/metrics', headers: { 'x-forwarded-for': '192.0.2.1' } }
+    assert.equal((await fixture.app.inject(handedOn)).statusCode, 401)
     assert.equal((await fixture.app.inject({ ...elsewhere, headers: bearer('x') })).statusCode, 401)
     assert.equal((await fixture.app.inject({ ...elsewhere, headers: bearer(adminKey) })).statusCode, 200)
   })
@@ -132,13 +135,23 @@ describe('what machines ask', () => {
 })
 
 describe('large answers', () => {
+  const headers = { 'accept-encoding': 'gzip, br' }
+  const encodingOf = async (request: InjectOptions) =>
+    (await fixture.app.inject(request)).headers['content-encoding']
+
   it('are compressed for those who take it', async () => {
-    const headers = { 'accept-encoding': 'gzip, br' }
-    const large = await fixture.app.inject({ url: '/openapi.json', headers })
+    const elsewhere = { headers, remoteAddress: '192.0.2.1' }
+    const large = await fixture.app.inject({ url: '/openapi.json', ...elsewhere })
     assert.equal(large.headers['content-encoding'], 'gzip')
     assert.equal(JSON.parse(gunzipSync(large.rawPayload).toString()).info.title, 'Drover')
-    const small = await fixture.app.inject({ url: '/healthz', headers })
-    assert.equal(small.headers['content-encoding'], undefined)
+    assert.equal(await encodingOf({ url: '/healthz', ...elsewhere }), undefined)
+    assert.equal(await encodingOf({ url: '/openapi.json', remoteAddress: '192.0.2.1' }), undefined)
+  })
+
+  it('are sent as they are within this machine, unless a proxy on it hands them on', async () => {
+    assert.equal(await encodingOf({ url: '/openapi.json', headers }), undefined)
+    const handedOn = { ...headers, 'x-forwarded-for': '192.0.2.1' }
+    assert.equal(await encodingOf({ url: '/openapi.json', headers: handedOn }), 'gzip')
   })
 })
 

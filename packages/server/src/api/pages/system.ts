@@ -5,6 +5,7 @@ import { findKeyHolder } from '../../access/sessions.ts'
 import { bearerOf } from '../authorize.ts'
 import type { ApiContext } from '../context.ts'
 import type { Api } from '../fastify.ts'
+import { isFromHere } from '../from-here.ts'
 import { answers } from '../rest/schemas.ts'
 
 const tags = ['system']
@@ -64,10 +65,8 @@ export function systemRoutes(api: Api, context: ApiContext): void {
   )
 }
 
-const loopback = /^(127\.|::1$|::ffff:127\.)/
-
 async function allowMetrics(context: ApiContext, request: FastifyRequest): Promise<void> {
-  if (loopback.test(request.ip)) return
+  if (isFromHere(request)) return
   const key = bearerOf(request)
   if (key === undefined) throw new DroverError('unauthenticated')
   await findKeyHolder(context, key, request.ip)
