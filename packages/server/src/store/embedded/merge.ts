@@ -33,7 +33,7 @@ export async function merge(state: StoreState, plan: MergePlan): Promise<void> {
   const outputs: Segment[] = []
   await failpoint('planned')
   for (const part of await partsOf(state, inputs)) {
-    const origin = { id: counters.segment++, run, kind, late, arrivedMax }
+    const origin = { id: counters.segment++, run, kind, late, arrivedMax, summed: !late }
     const relation = mergedSql(inputs, folders.segments, part)
     const segment = await writeSegment(computing, folders, relation, origin, failpoint)
     if (segment) outputs.push(segment)

@@ -155,7 +155,8 @@ async function writeRows(
   failpoint: Failpoint,
 ): Promise<Segment[]> {
   const id = counters.segment++
-  const origin = { id, run: id, kind, late, arrivedMax }
+  // Sums come with the merge, which is soon.
+  const origin = { id, run: id, kind, late, arrivedMax, summed: false }
   return [(await writeSegment(computing, folders, relation, origin, failpoint)) ?? []].flat()
 }
 

@@ -76,6 +76,8 @@ export interface SegmentOrigin {
   readonly kind: Kind
   readonly late: boolean
   readonly arrivedMax: number
+  /** Whether sums go with it, if they pay. */
+  readonly summed: boolean
 }
 
 /**
@@ -89,26 +91,41 @@ export async function writeSegment(
   origin: SegmentOrigin,
   failpoint: Failpoint,
 ): Promise<Segment | undefined> {
-  const file = `${origin.kind}-${String(origin.id).padStart(8, '0')}.parquet`
+  const { id, kind, summed, ...rest } = origin
+  const file = `${kind}-${String(id).padStart(8, '0')}.parquet`
   const path = join(folders.temporary, file)
   try {
-    await connection.run(
-      `COPY (SELECT p.series, s.metric, p.time, p.value, p.quality, p.version FROM ${relation} p
-         JOIN series s ON s.id = p.series ORDER BY s.metric, p.series, p.time)
-       TO ${literal(path)} (FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION v2)`,
-    )
+    await writeSorted(connection, relation, path, `metric_${id}`)
     await failpoint('file written')
     const found = await segmentExtent(connection, path)
     if (!found) return undefined
     const { seriesCount, ...extent } = found
     const { size } = await stat(path)
-    const sums = origin.late || origin.kind === 'texts' ? noSums : await writeSums(connection, path, found)
+    const sums = summed && kind === 'numbers' ? await writeSums(connection, path, found) : noSums
     if (sums.sums > 0) await publish(sumsFile(path), folders.segments, failpoint)
     await publish(path, folders.segments, failpoint)
-    return { ...origin, ...extent, ...sums, file, bytes: size, cut: 0 }
+    return { id, kind, ...rest, ...extent, ...sums, file, bytes: size, cut: 0 }
   } finally {
     await rm(path, { force: true })
     await rm(sumsFile(path), { force: true })
+  }
+}
+
+/** The metric is compared by its number among all metrics: to compare texts took longer than all the rest. */
+async function writeSorted(connection: Connection, relation: string, path: string, metricType: string) {
+  await connection.run(
+    `CREATE TYPE ${metricType} AS ENUM (SELECT DISTINCT metric FROM series ORDER BY metric)`,
+  )
+  try {
+    await connection.run(
+      `COPY (SELECT series, metric::VARCHAR AS metric, time, value, quality, version FROM (
+           SELECT p.series, s.metric, p.time, p.value, p.quality, p.version FROM ${relation} p
+           JOIN (SELECT id, TRY_CAST(metric AS ${metricType}) AS metric FROM series) s ON s.id = p.series
+           ORDER BY s.metric, p.series, p.time))
+         TO ${literal(path)} (FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION v2)`,
+    )
+  } finally {
+    await connection.run(`DROP TYPE ${metricType}`)
   }
 }
 
