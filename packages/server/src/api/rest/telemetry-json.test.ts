@@ -16,7 +16,8 @@ import { latestJson, latestsJson, pageJson, seriesJson } from './telemetry-json.
 const time = Date.UTC(2026, 0, 1) * 1000
 
 /** What the schema would have sent for the same: it checks everything, and leaves out what it does not know. */
-function assertAsSchemaSays(schema: z.ZodType, json: string): void {
+function assertAsSchemaSays(schema: z.ZodType, bytes: Buffer): void {
+  const json = String(bytes)
   assert.equal(JSON.stringify(schema.parse(JSON.parse(json))), json)
 }
 
@@ -56,12 +57,12 @@ describe('telemetry as JSON text', () => {
     )
     const one = { device: odd.device, metrics }
     const none = { device: 'none', metrics: {} }
-    assert.equal(latestJson(odd), JSON.stringify(latestSchema.parse(one)))
+    assert.equal(String(latestJson(odd)), JSON.stringify(latestSchema.parse(one)))
     assert.equal(
-      latestsJson([odd, { device: 'none', metrics: [] }]),
+      String(latestsJson([odd, { device: 'none', metrics: [] }])),
       JSON.stringify(latestResultSchema.parse({ items: [one, none] })),
     )
-    assert.equal(latestsJson([]), JSON.stringify(latestResultSchema.parse({ items: [] })))
+    assert.equal(String(latestsJson([])), JSON.stringify(latestResultSchema.parse({ items: [] })))
   })
 
   it('is what the schemas of points say, for numbers and for texts', () => {
@@ -107,6 +108,29 @@ describe('telemetry as JSON text', () => {
     const points = { kind: 'buckets' as const, functions, columns, start: 0, end: 1 }
     const series = seriesJson([{ device: null, metric: 't', unit: null, points }])
     assertAsSchemaSays(telemetryQueryResultSchema, series)
-    assert.equal(JSON.parse(series).series[0].points[0].avg, null)
+    assertAsSchemaSays(telemetryQueryResultSchema, seriesJson([]))
+    assert.equal(JSON.parse(String(series)).series[0].points[0].avg, null)
+  })
+
+  it('is whole when it is made of many pieces, with characters of several bytes', () => {
+    const count = 20_000
+    const columns = {
+      series: new Int32Array(count).fill(1),
+      timeMicros: Float64Array.from({ length: count }, (_, at) => time + at),
+      value: new Float64Array(),
+      text: Array.from({ length: count }, (_, at) => '\u00e4\u20ac\ud83d\ude00'.repeat(at % 5)),
+      quality: new Uint8Array(count),
+    }
+    const points = { kind: 'raw' as const, type: 'string' as const, columns, start: 0, end: count }
+    const answer = { device: 'one', metric: 't', unit: null, points }
+    const bytes = seriesJson([answer, answer])
+    assertAsSchemaSays(telemetryQueryResultSchema, bytes)
+    const [, second] = telemetryQueryResultSchema.parse(JSON.parse(String(bytes))).series
+    assert.deepEqual(
+      second!.points.map((point) => 'value' in point && point.value),
+      columns.text,
+    )
+    const devices = Array.from({ length: 1_000 }, (_, at) => ({ ...odd, device: `d${at}` }))
+    assertAsSchemaSays(latestResultSchema, latestsJson(devices))
   })
 })
