@@ -57,13 +57,20 @@ async function visibleAfter(server: TestServer, device: FleetDevice, sequence: n
   }
 }
 
-/** Acknowledgement latency, and sent → visible over REST, at a quarter of the highest rate. */
+async function highestRate(devices: number): Promise<number> {
+  await using server = await startServer()
+  const fleet = await createFleet(server, devices)
+  const { acknowledged, seconds } = await runLoad(
+    fleetPlan(server.mqtt, fleet, 50, { window: 20, durationMs: 5_000 }),
+  )
+  return acknowledged / seconds
+}
+
+/** Acknowledgement latency, and sent → visible over REST, at a quarter of the highest rate of another server. */
 export async function latency(options: { devices: number; durationMs: number }): Promise<Figure[]> {
+  const rate = (await highestRate(options.devices)) / 4
   await using server = await startServer()
   const fleet = await createFleet(server, options.devices)
-  const highest = await runLoad(fleetPlan(server.mqtt, fleet, 50, { window: 20, durationMs: 5_000 }))
-  await drained(server, 120_000)
-  const rate = highest.acknowledged / highest.seconds / 4
   const load = runLoad(
     fleetPlan(server.mqtt, fleet, 50, { window: 200, durationMs: options.durationMs, rate }),
   )

@@ -42,9 +42,13 @@ const trimBytesMax = 4 << 20
 const trimBytesMin = 1 << 20
 /** What a transaction writes beside its batches, for the estimate of the WAL's size. */
 const transactionBytes = 12 << 10
-/** Free pages are given back to the disk, a step at a time, when they are more than this and most of the file. */
+/**
+ * Free pages are given back to the disk when they are more than this and most of the file: in short steps, between which
+ * appends do not wait; in long ones while the disk is so full that nothing is appended.
+ */
 const freePagesKept = 4096
-const freePagesStep = 1024
+const freePagesStep = 64
+const freePagesLongStep = 1024
 
 /**
  * An append-only log of batches in one SQLite file. Synchronous and for one thread. Positions count records from 1, have
@@ -205,10 +209,10 @@ export class Log {
     return thorough && (this.#mayShrink || this.#reserve.isReached) && this.#shrink()
   }
 
-  /** Saves what consumers have committed, if that is possible, and closes the file. */
+  /** Saves what consumers have committed, deletes what they have stored, if that is possible, and closes the file. */
   close(): void {
     try {
-      while (this.maintain(true));
+      while (this.#trimIsDue(true)) this.#trim(true)
     } catch (error) {
       // A full disk: what is not saved or deleted now will be after the next start.
       if (!isLogError(error)) throw error
@@ -297,18 +301,18 @@ export class Log {
     const { isReached } = this.#reserve
     const free = this.#pragma('freelist_count')
     this.#mayShrink = isReached ? free > 0 : free > freePagesKept && free * 2 > this.#pragma('page_count')
-    if (this.#mayShrink) this.#vacuum()
+    if (this.#mayShrink) this.#vacuum(isReached ? freePagesLongStep : freePagesStep)
     else if (isReached) this.#wal.truncate()
     return this.#mayShrink
   }
 
-  #vacuum(): void {
+  #vacuum(pages: number): void {
     try {
-      this.#db.exec(`PRAGMA incremental_vacuum(${freePagesStep})`)
+      this.#db.exec(`PRAGMA incremental_vacuum(${pages})`)
     } catch (error) {
       throw fromSqlite(error)
     }
-    this.#wal.grew(freePagesStep * 32 + transactionBytes)
+    this.#wal.grew(pages * 32 + transactionBytes)
   }
 
   #pragma(name: 'freelist_count' | 'page_count'): number {

@@ -1,6 +1,6 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { fromSqlite } from './errors.ts'
-import { logFile } from './file.ts'
+import { logFile, readNextPosition } from './file.ts'
 
 /** A batch as the log keeps it. */
 export interface LogEntry {
@@ -57,6 +57,11 @@ export class LogReader {
     } catch (error) {
       throw fromSqlite(error)
     }
+  }
+
+  /** The next position to be given. */
+  get nextPosition(): number {
+    return readNextPosition(this.#db)
   }
 
   /** The last `count` batches that are kept, in order. */

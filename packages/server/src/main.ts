@@ -171,6 +171,7 @@ async function startStoring(
         threads: configuration.storeThreads,
         hotPointsMax: configuration.hotPointsMax,
         replayBytesMax: Math.min(replayBytesMax, logBytesMax / 4),
+        waitingBytesMax: logBytesMax / 4,
         queryTimeoutMs: configuration.queryTimeoutMs,
         log,
         onFailure,

@@ -33,8 +33,9 @@ export interface CollectorOptions {
 
 const firstRetryMs = 100
 const retryMsMax = 2_000
-/** Milliseconds between two flights, where a flight takes longer than that. */
+/** Milliseconds between two flights, where a flight takes so long that it is worth it. */
 const gatherMs = 1
+const slowFlightMs = 3
 
 /**
  * Turns records into appends. What is added in one turn of the loop, and while an append is on its way, becomes the
@@ -142,7 +143,7 @@ export class Collector {
     if (!this.#scheduled) return
     // Who was just answered sends again at once. On a disk that syncs slowly it is worth a moment to have them all in the
     // next flight: otherwise senders fall into two groups, each of which waits while the other one's flight is synced.
-    if (tookMs >= gatherMs) setTimeout(this.#onTurn, gatherMs)
+    if (tookMs >= slowFlightMs) setTimeout(this.#onTurn, gatherMs)
     else setImmediate(this.#onTurn)
   }
 

@@ -4,6 +4,7 @@ import type { Consumer, Delivery, Queue, StoredPosition } from '../queue/queue.t
 import { retry } from '../runtime/retry.ts'
 import type { StoreBatch, StoreWriter } from '../store/store.ts'
 import type { StoredState } from './devices.ts'
+import type { GiveWay } from './give-way.ts'
 import type { LivePublisher } from './live.ts'
 import { emptyMetrics, observeStored } from './metrics.ts'
 import { PendingBatch } from './pending-batch.ts'
@@ -31,6 +32,8 @@ export interface ProcessingOptions {
   readonly batchBytesMax?: number
   /** Under a steady stream, how long after a transaction the next one starts. */
   readonly gatherMs?: number
+  /** Without it, storing never waits on purpose when much is waiting for it. */
+  readonly giveWay?: Pick<GiveWay, 'pause'>
 }
 
 /**
@@ -75,6 +78,7 @@ export class Processing {
   #writing: Promise<void> = Promise.resolve()
   #failure: { readonly error: unknown } | undefined
   readonly #batchBytesMax: number
+  #lag = { lagMs: 0, spanMs: 0 }
   /** Resolves at the next write, and is made anew then. */
   #storedNow = Promise.withResolvers<void>()
 
@@ -162,9 +166,12 @@ export class Processing {
   /** Lets a little gather in the queue, unless much is waiting already. */
   async #gather(taken: readonly Delivery[], takenAt: number): Promise<void> {
     const bytes = taken.reduce((sum, delivery) => sum + delivery.bytes.length, 0)
-    const { gatherMs = gatherMsDefault } = this.#options
-    const leftMs = takenAt + gatherMs - performance.now()
-    if (bytes >= this.#batchBytesMax / 2 || leftMs < 1) return
+    const { gatherMs = gatherMsDefault, giveWay } = this.#options
+    const workMs = performance.now() - takenAt
+    const leftMs = gatherMs - workMs
+    const isMuch = bytes * 16 >= this.#batchBytesMax
+    if (isMuch && (await giveWay?.pause({ ...this.#lag, bytes, workMs }, this.#closing.signal))) return
+    if (bytes * 2 >= this.#batchBytesMax || leftMs < 1) return
     await sleep(leftMs, undefined, { signal: this.#closing.signal }).catch(() => {})
   }
 
@@ -183,6 +190,7 @@ export class Processing {
       if (expected !== undefined && position <= expected) continue
       const batch = this.#spare.pop() ?? new PendingBatch()
       await this.#processor.process(group, expected ?? -1, batch)
+      this.#lag = lagOf(batch, this.#options.nowMicros())
       this.#positions.set(partition, { identity, position })
       await this.#settled()
       const moved = { consumer: consumerName, partition, identity, expected, expectedIdentity, position }
@@ -283,6 +291,13 @@ export class Processing {
       reserveSeriesIds: (count) => ask(() => writer.reserveSeriesIds(count)),
     }
   }
+}
+
+/** How old the last of a batch is, and how far it is from the first. */
+function lagOf({ received }: PendingBatch, nowMicros: number): { lagMs: number; spanMs: number } {
+  const [first, last] = [received[0], received.at(-1)]
+  if (!first || !last) return { lagMs: 0, spanMs: 0 }
+  return { lagMs: (nowMicros - last.atMicros) / 1000, spanMs: (last.atMicros - first.atMicros) / 1000 }
 }
 
 const finalCodes = new Set(['positionConflict', 'shuttingDown'])

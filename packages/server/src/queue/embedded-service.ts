@@ -22,6 +22,8 @@ export interface LogServiceOptions {
 const groupBytesMax = 8 << 20
 /** Milliseconds after a commit at which everything that can be deleted is, and the committed positions are saved. */
 const tidyDelayMs = 200
+/** Between two steps of that, for appends. */
+const tidyStepMs = 20
 /** After a failure of retention (a full disk), it is tried again so many milliseconds later. */
 const tidyRetryMs = 1000
 /** A consumer of this name holds retention back while a backup is taken. */
@@ -211,7 +213,7 @@ export class LogService {
   #tidyAfter(delayMs: number): void {
     this.#tidying ??= setTimeout(() => {
       this.#tidying = undefined
-      if (this.#maintain(true)) this.#tidyAfter(0)
+      if (this.#maintain(true)) this.#tidyAfter(tidyStepMs)
     }, delayMs)
   }
 

@@ -15,6 +15,8 @@ import type { Store, StoreWriter } from './store.ts'
 export type { EmbeddedStoreOptions } from './embedded/state.ts'
 
 export interface EmbeddedStore extends Store {
+  /** Whether it is at work in the background, at segments. */
+  readonly isTidying: boolean
   /** Makes segments of all that is in tables, now. */
   rotate(): Promise<void>
   /** Merges until nothing is worth merging, and removes the points of deleted devices. */
@@ -38,6 +40,9 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
     capabilities: { positions: 'transactional' },
     writer: embeddedWriter(state, maintenance),
     reader: readerOf(state),
+    get isTidying() {
+      return maintenance.isRunning
+    },
     rotate: () => maintenance.rotate(),
     compact: () => maintenance.compact(),
     backup: async (directory) => {

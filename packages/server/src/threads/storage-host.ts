@@ -29,6 +29,8 @@ export interface StorageOptions {
   readonly hotPointsMax: number
   /** Of the queue, which may have to be read again after a crash. */
   readonly replayBytesMax: number
+  /** Of the queue, which may wait while storing gives way to acknowledging. */
+  readonly waitingBytesMax: number
   readonly queryTimeoutMs: number
   readonly log: Pick<Logger, 'warn'>
   /** The thread has failed: nothing is stored any more, and this process should stop. What is in the queue stays there. */
@@ -90,11 +92,12 @@ function startWorker(options: StorageOptions, readerPort: MessagePort): Worker {
     replayBytesMax,
     queryTimeoutMs,
   } = options
-  const { registryPath, logDirectory, consumerPort } = options
+  const { registryPath, logDirectory, waitingBytesMax, consumerPort } = options
   const workerData: StorageThreadData = {
     store: { directory, memoryLimitBytes, threads, hotPointsMax, replayBytesMax, queryTimeoutMs },
     registryPath,
     logDirectory,
+    waitingBytesMax,
     consumerPort,
     readerPort,
   }

@@ -1,5 +1,6 @@
 import type { ErrorCode, ErrorDetails } from '@drover/protocol'
 import type { Interest } from '../live/interests.ts'
+import type { GiveWay } from '../processing/give-way.ts'
 import { LivePublisher, type LiveUpdate } from '../processing/live.ts'
 import { clientIdOf } from '../processing/message-keys.ts'
 import type { ProcessingMetrics } from '../processing/metrics.ts'
@@ -56,6 +57,7 @@ export interface StorageParts {
   readonly queue: Pick<Queue, 'consume'>
   readonly profiles: DeviceProfiles
   readonly nowMicros: () => number
+  readonly giveWay?: GiveWay
   readonly publish: (update: LiveUpdate) => Promise<void>
   /** An error of the program at one message, which is in quarantine. */
   readonly onMessageFailure: (error: unknown) => void
@@ -78,6 +80,7 @@ export async function startStorageService(parts: StorageParts): Promise<StorageS
     profiles,
     live,
     nowMicros,
+    giveWay: parts.giveWay,
     onFailure: onMessageFailure,
   })
   let isClosing = false

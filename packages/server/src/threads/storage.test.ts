@@ -171,6 +171,7 @@ describe('the storage thread', () => {
       threads: 1,
       hotPointsMax: 1_000_000,
       replayBytesMax: 1 << 28,
+      waitingBytesMax: 1 << 28,
       queryTimeoutMs: 10_000,
       log: { warn: (text: string) => assert.fail(text) },
       onFailure: (error) => assert.fail(error),

@@ -1,10 +1,12 @@
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
+import { openLogReader } from '@drover/log'
 import { isDroverError } from '@drover/protocol'
+import { GiveWay } from '../processing/give-way.ts'
 import { connectConsumer } from '../queue/embedded-consumer.ts'
 import { openDeviceProfiles } from '../registry/device-profiles.ts'
 import { systemClock } from '../runtime/clock.ts'
-import { type EmbeddedStoreOptions, openEmbeddedStore } from '../store/embedded.ts'
-import type { Store } from '../store/store.ts'
+import { createIdleMeter } from '../runtime/idle-share.ts'
+import { type EmbeddedStore, type EmbeddedStoreOptions, openEmbeddedStore } from '../store/embedded.ts'
 import { serveReader } from './reader.ts'
 import { connect, serve } from './rpc.ts'
 import {
@@ -19,6 +21,8 @@ export interface StorageThreadData {
   readonly store: EmbeddedStoreOptions
   readonly registryPath: string
   readonly logDirectory: string
+  /** Of the queue, which may wait while storing gives way to acknowledging. */
+  readonly waitingBytesMax: number
   /** To the log (`connectConsumer`). */
   readonly consumerPort: MessagePort
   /** Serves the store's reader. */
@@ -41,13 +45,20 @@ function crossed(error: unknown): CrossedError {
   return isDroverError(error) ? { text, code: error.code, details: error.details } : { text }
 }
 
-async function start(store: Store): Promise<void> {
+async function start(store: EmbeddedStore): Promise<void> {
+  const log = openLogReader(data.logDirectory)
   const profiles = await openDeviceProfiles({ path: data.registryPath })
   const service = await startStorageService({
     store,
     queue: connectConsumer(data.consumerPort, data.logDirectory),
     profiles,
     nowMicros: systemClock.nowMicros,
+    giveWay: new GiveWay({
+      idleShare: createIdleMeter(),
+      arrived: () => log.nextPosition,
+      hasOwnWork: () => store.isTidying,
+      bytesMax: data.waitingBytesMax,
+    }),
     publish: (update) => main.live(update).catch(() => {}),
     onMessageFailure: (error) => problem(`A message could not be processed: ${crossed(error).text}`),
     onFailure: (error) => main.failed(crossed(error)).catch(() => {}),
@@ -58,6 +69,7 @@ async function start(store: Store): Promise<void> {
     close: async () => {
       await service.close()
       await profiles.close()
+      log.close()
       // The answer still goes out; then nothing keeps the thread.
       setImmediate(closePorts)
     },

@@ -52,6 +52,10 @@ export class Maintenance {
     })
   }
 
+  get isRunning(): boolean {
+    return this.#scheduled
+  }
+
   /** Does in the background what is due. */
   schedule(): void {
     if (this.#scheduled || this.#closed || this.#state.options.maintenance === 'asked') return
