@@ -4,9 +4,9 @@ import { fromSqlite } from './errors.ts'
 import { lockTimeoutMs, walFile } from './file.ts'
 
 /** A checkpoint copies the WAL into the file; a small WAL keeps each of them short. */
-export const walBytesMax = 8 << 20
+export const walBytesMax = 2 << 20
 /** A WAL that could not start over is waited for at this size. */
-const waitAtBytes = 4 * walBytesMax
+const waitAtBytes = 32 << 20
 const waitTimeoutMs = 20
 
 /** The write-ahead log of the file: how large it has become, and when it is copied into the file. */

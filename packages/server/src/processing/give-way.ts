@@ -36,7 +36,7 @@ const gainMin = 1.08
 const retryMs = 1_000
 /** So long without much to store was not a burst. */
 const calmMs = 500
-const settleMs = 200
+const settleMs = 500
 /** What comes in while storing is averaged over so long: to store is also to make segments, now and then. */
 const averagedMs = 3_000
 
@@ -57,6 +57,7 @@ export class GiveWay {
   #isBusy = false
   /** Records a millisecond that come in while storing. */
   #storingRate = 0
+  #watchedMs = 0
   #catchesUp = false
   #notBefore = 0
 
@@ -92,12 +93,12 @@ export class GiveWay {
     if (watchedMs > calmMs) {
       // Much has only just begun to come in, and may come to more by itself.
       this.#notBefore = nowMs + settleMs
-      this.#storingRate = 0
+      this.#watchedMs = 0
       this.#since = this.#look()
     } else if (watchedMs >= watchMs / 5) {
       const rate = this.#rateSince(this.#since)
-      const weight = this.#storingRate === 0 ? 1 : watchedMs / averagedMs
-      this.#storingRate += weight * (rate - this.#storingRate)
+      this.#watchedMs = Math.min(averagedMs, this.#watchedMs + watchedMs)
+      this.#storingRate += (watchedMs / this.#watchedMs) * (rate - this.#storingRate)
       this.#since = this.#look()
     }
     if (nowMs - this.#busyWatchedAt >= watchMs) {
