@@ -79,6 +79,11 @@ describe('storing gives way', () => {
     assert.ok(performance.now() - startedAt < 900)
   })
 
+  it('not to what was there before and comes to no more', async () => {
+    const machine = new Machine(0, 0)
+    assert.equal(await machine.store(1_000), false)
+  })
+
   it('until it is too far behind, and then catches up', async () => {
     const machine = new Machine(300, 600)
     await machine.store(5_000)

@@ -73,12 +73,13 @@ export class GiveWay {
     else if (lagMs < caughtUpMs) this.#catchesUp = false
     this.#watchStoring()
     if (this.#catchesUp || !this.#isBusy || performance.now() < this.#notBefore) return false
+    if (this.#storingRate === 0) return false
     const start = this.#look()
     const pauseMs = Math.max(watchMs, pausesPerWork * workMs)
     do {
       await sleep(watchMs, undefined, { signal }).catch(() => {})
       // What comes in while the store makes segments says nothing of what would come in without.
-      if (!this.#options.hasOwnWork() && this.#rateSince(start) < gainMin * this.#storingRate) {
+      if (!this.#options.hasOwnWork() && this.#rateSince(start) <= gainMin * this.#storingRate) {
         this.#notBefore = performance.now() + retryMs
         break
       }
