@@ -3,7 +3,15 @@ import { once } from 'node:events'
 import { test } from 'node:test'
 import { Worker } from 'node:worker_threads'
 import fc from 'fast-check'
-import { BatchWriter, channels, contentTypes, lastReceivedAt, ReceiptClock, RecordCursor } from './batch.ts'
+import {
+  BatchWriter,
+  channels,
+  contentTypes,
+  lastReceivedAt,
+  packRecords,
+  ReceiptClock,
+  RecordCursor,
+} from './batch.ts'
 
 const bootId = Buffer.from('0123456789abcdef', 'hex')
 const clockAt = (micros: number) => new ReceiptClock(new SharedArrayBuffer(8), () => micros)
@@ -47,6 +55,35 @@ test('records come out as they went in', () => {
       assert.equal(cursor.next(), false)
     }),
   )
+})
+
+test('records of several batches that are packed into one keep their times of receipt', () => {
+  const record = { tenant: 1, deviceUid: 2, channel: 1, contentType: 3, flags: 1 }
+  const records = [
+    { ...record, key: 'a', receivedAt: 1_700_000_000_000_009, payload: Buffer.from('first') },
+    { ...record, key: 'ü', receivedAt: 1_700_000_000_000_001, payload: Buffer.alloc(0) },
+    { ...record, key: '', receivedAt: 1_700_000_000_000_005, payload: Buffer.from('third') },
+  ]
+  const cursor = new RecordCursor(packRecords(records))
+  assert.equal(cursor.count, 3)
+  for (const each of records) {
+    assert.ok(cursor.next())
+    const { tenant, deviceUid, channel, contentType, flags, key, receivedAt } = cursor
+    assert.deepEqual(
+      {
+        tenant,
+        deviceUid,
+        channel,
+        contentType,
+        flags,
+        key,
+        receivedAt,
+        payload: Buffer.from(cursor.payload),
+      },
+      each,
+    )
+  }
+  assert.equal(cursor.next(), false)
 })
 
 test('a batch grows with its records, and message ids go on from batch to batch', () => {

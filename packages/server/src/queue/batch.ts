@@ -3,16 +3,20 @@
  * one turn of a gateway's loop read; it is written, handed on and read as it is, without a copy.
  *
  * Little endian. Header of 40 bytes: u32 magic, u32 count, u32 bootIdLow, u32 bootIdHigh, f64 first message counter,
- * f64 receivedAt of the first record in µs since 1970, u32 bytes used, u32 0. Then the records, each: u32 length of
+ * f64 receivedAt of the first record in µs since 1970, u32 bytes used, u32 stamped. Then the records, each: u32 length of
  * the whole record, u32 tenant, u32 device uid, u8 channel, u8 content type, u8 flags, u8 0, u16 key length, u16 0,
  * the key, the payload.
  *
  * Record i of a batch has the message id (boot id, first counter + i), was received at receivedAt + i µs, and has the
  * queue position (first position of the batch) + i.
+ *
+ * `stamped` is 1 in a batch that was put together anew from records of several (`packRecords`): each of its records ends with
+ * f64 receivedAt, and has no message id.
  */
 const magic = 0x31425244
 const headerBytes = 40
 const recordHeaderBytes = 20
+const stampBytes = 8
 /** Buffers of sealed batches that a writer keeps for the next ones. */
 const sparesMax = 4
 
@@ -216,6 +220,7 @@ export class RecordCursor {
   readonly bootId: string
   readonly #firstCounter: number
   readonly #firstReceivedAt: number
+  readonly #stampBytes: number
   /** Where the next record starts, and where the last one ends. */
   #next = headerBytes
   readonly #end: number
@@ -240,13 +245,16 @@ export class RecordCursor {
     this.bootId = this.bytes.toString('hex', 8, 16)
     this.#firstCounter = this.bytes.readDoubleLE(16)
     this.#firstReceivedAt = this.bytes.readDoubleLE(24)
+    this.#stampBytes = this.bytes.readUInt32LE(36) === 1 ? stampBytes : 0
     if (!Number.isSafeInteger(this.#firstCounter) || !Number.isSafeInteger(this.#firstReceivedAt))
       throw notABatch()
   }
 
   /** µs since 1970. */
   get receivedAt(): number {
-    return this.#firstReceivedAt + this.index
+    return this.#stampBytes > 0
+      ? this.bytes.readDoubleLE(this.payloadEnd)
+      : this.#firstReceivedAt + this.index
   }
 
   get messageCounter(): number {
@@ -269,7 +277,8 @@ export class RecordCursor {
     if (start + recordHeaderBytes > this.#end) throw notABatch()
     const end = start + bytes.readUInt32LE(start)
     const payloadStart = start + recordHeaderBytes + bytes.readUInt16LE(start + 16)
-    if (payloadStart > end || end > this.#end) throw notABatch()
+    const payloadEnd = end - this.#stampBytes
+    if (payloadStart > payloadEnd || end > this.#end) throw notABatch()
     this.index++
     this.tenant = bytes.readUInt32LE(start + 4)
     this.deviceUid = bytes.readUInt32LE(start + 8)
@@ -278,10 +287,53 @@ export class RecordCursor {
     this.flags = bytes[start + 14]!
     this.keyStart = start + recordHeaderBytes
     this.payloadStart = payloadStart
-    this.payloadEnd = end
+    this.payloadEnd = payloadEnd
     this.#next = end
     return true
   }
+}
+
+/** A record on its own, with the time at which it was received in µs since 1970. */
+export interface StampedRecord {
+  readonly tenant: number
+  readonly deviceUid: number
+  readonly channel: number
+  readonly contentType: number
+  readonly flags: number
+  readonly key: string
+  readonly receivedAt: number
+  readonly payload: Uint8Array
+}
+
+/** Bytes that the record takes in a batch of `packRecords`. */
+export function packedBytes({ key, payload }: StampedRecord): number {
+  return recordHeaderBytes + Buffer.byteLength(key) + payload.length + stampBytes
+}
+
+/** The stamped batch of these records, at least one, for drivers that keep records one by one. */
+export function packRecords(records: readonly StampedRecord[]): Uint8Array<ArrayBuffer> {
+  const used = records.reduce((sum, record) => sum + packedBytes(record), headerBytes)
+  const bytes = Buffer.allocUnsafeSlow(used)
+  bytes.fill(0, 0, headerBytes)
+  bytes.writeUInt32LE(magic, 0)
+  bytes.writeUInt32LE(records.length, 4)
+  bytes.writeDoubleLE(records[0]!.receivedAt, 24)
+  bytes.writeUInt32LE(used, 32)
+  bytes.writeUInt32LE(1, 36)
+  let at = headerBytes
+  for (const record of records) {
+    const length = packedBytes(record)
+    const keyBytes = bytes.write(record.key, at + recordHeaderBytes, 'utf8')
+    bytes.writeUInt32LE(length, at)
+    bytes.writeUInt32LE(record.tenant, at + 4)
+    bytes.writeUInt32LE(record.deviceUid, at + 8)
+    bytes.writeUInt32LE(record.channel | (record.contentType << 8) | (record.flags << 16), at + 12)
+    bytes.writeUInt32LE(keyBytes, at + 16)
+    bytes.set(record.payload, at + recordHeaderBytes + keyBytes)
+    bytes.writeDoubleLE(record.receivedAt, at + length - stampBytes)
+    at += length
+  }
+  return new Uint8Array(bytes.buffer)
 }
 
 function notABatch(): RangeError {
