@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process'
-import { files, run, runAll, type Step, testStep } from './steps.ts'
+import { installPackages } from './debian.ts'
+import { files, runAll, testStep } from './steps.ts'
 
 /**
  * `npm run test:ci`: the tests that take long or need something installed, after `npm test` passed. What they need is
@@ -14,22 +15,7 @@ const programs = {
 
 const isThere = (program: string) => spawnSync('which', [program], { stdio: 'ignore' }).status === 0
 const missing = Object.entries(programs).filter(([program]) => !isThere(program))
-
-if (missing.length > 0) {
-  const apt = (name: string, ...args: string[]): Step => ({
-    name,
-    command: process.getuid?.() === 0 ? ['apt-get', ...args] : ['sudo', '-n', 'apt-get', ...args],
-    env: { DEBIAN_FRONTEND: 'noninteractive' },
-    output: 'whenFailed',
-    remedy: `Install by hand what is missing: ${missing.map(([program]) => program).join(', ')}`,
-  })
-  // The list may be old and still good enough.
-  await run(apt('list of packages', 'update', '-qq'))
-  const packages = missing.map(([, name]) => name)
-  await runAll([
-    apt(`install ${packages.join(', ')}`, 'install', '-qq', '-y', '--no-install-recommends', ...packages),
-  ])
-}
+if (!(await installPackages(missing.map(([, name]) => name)))) process.exit(1)
 
 await runAll([
   testStep(
@@ -44,4 +30,10 @@ await runAll([
       env: { DROVER_FULL: '1', DROVER_FAULT_ROUNDS: '20', DROVER_FUZZ_PACKETS: '100000' },
     },
   ),
+  {
+    name: 'real engines',
+    command: ['node', 'scripts/engines.ts'],
+    output: 'always',
+    remedy: 'Run them again with: npm run test:engines',
+  },
 ])

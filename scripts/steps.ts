@@ -54,9 +54,18 @@ export async function runAll(steps: readonly Step[]): Promise<void> {
   for (const step of steps) if (!(await run(step))) process.exit(1)
 }
 
-/** The files that match, in order. */
+const engineTest = '.engine.test.ts'
+const matching = (patterns: readonly string[]) =>
+  globSync(patterns, { cwd: repository, exclude: (path) => path === 'node_modules' }).sort()
+
+/** The files that match, in order, without those that need a real broker or database. */
 export function files(...patterns: string[]): string[] {
-  return globSync(patterns, { cwd: repository, exclude: (path) => path === 'node_modules' }).sort()
+  return matching(patterns).filter((path) => !path.endsWith(engineTest))
+}
+
+/** The tests that need a real broker or database: `npm run test:engines` runs them. */
+export function engineTests(): string[] {
+  return matching([`{packages,tests}/**/*${engineTest}`])
 }
 
 export interface TestOptions {
