@@ -120,6 +120,12 @@ const table = {
     status: 503,
     retryable: true,
   },
+  registryUnavailable: {
+    message: 'The registry does not answer now: {reason}. Try again.',
+    status: 503,
+    retryable: true,
+    mqttReason: 0x88,
+  },
   diskReserveReached: {
     message:
       'Only {freeBytes} bytes are left on the disk; nothing is accepted below {reserveBytes}. Free some space.',

@@ -5,6 +5,7 @@ import type { Tables } from './tables.ts'
 
 /** When devices were last there, for after a restart. */
 export interface ConnectionTable {
+  /** In the order of uids. */
   all(): Promise<KeptPresence[]>
   /** Replaces what was kept of these devices, each named once; devices that are gone are left out. */
   put(connections: readonly KeptPresence[]): Promise<void>
@@ -13,7 +14,7 @@ export interface ConnectionTable {
 export function connectionTable(db: Kysely<Tables>): ConnectionTable {
   return {
     async all() {
-      const rows = await db.selectFrom('connections').selectAll().execute()
+      const rows = await db.selectFrom('connections').selectAll().orderBy('device_uid').execute()
       return rows.map(({ device_uid, since, last_seen, reason }) => ({
         deviceUid: device_uid,
         sinceMs: milliseconds(since),
@@ -22,7 +23,9 @@ export function connectionTable(db: Kysely<Tables>): ConnectionTable {
       }))
     },
     async put(connections) {
-      const rows = connections.map(({ deviceUid, sinceMs, lastSeenMs, reason }) => [
+      // In one order for all processes, so that none waits for another that waits for it.
+      const inOrder = connections.toSorted((a, b) => a.deviceUid - b.deviceUid)
+      const rows = inOrder.map(({ deviceUid, sinceMs, lastSeenMs, reason }) => [
         deviceUid,
         micros(sinceMs),
         micros(lastSeenMs),
@@ -35,11 +38,12 @@ export function connectionTable(db: Kysely<Tables>): ConnectionTable {
 }
 
 const milliseconds = (time: number | null) => (time === null ? 0 : time / 1_000)
-const micros = (timeMs: number) => (timeMs === 0 ? null : timeMs * 1_000)
+const micros = (timeMs: number) => (timeMs === 0 ? null : Math.round(timeMs * 1_000))
 
 /** The text of a statement for that many rows; the values stand for others. */
 function upsert(db: Kysely<Tables>, count: number) {
-  const row = sql`(${0}, ${0}, ${0}, ${''})`
+  // PostgreSQL does not see from the table that is written to what these values are.
+  const row = sql`(cast(${0} as bigint), cast(${0} as bigint), cast(${0} as bigint), cast(${''} as text))`
   return sql`
     insert into connections (device_uid, since, last_seen, reason)
     select * from (values ${sql.join(Array(count).fill(row))}) as given

@@ -58,29 +58,19 @@ export class KeptSelections {
   }
 }
 
-/** The table outside of transactions. */
-export function keepingSelections(devices: DeviceTable, selections: KeptSelections): DeviceTable {
-  return {
-    ...noticingChanges(devices, () => selections.forget()),
-    names: (tenant, filter, limit) =>
-      selections.get(
-        JSON.stringify([tenant, limit, filter]),
-        (filter.ids?.length ?? 0) + (filter.uids?.length ?? 0),
-        () => devices.names(tenant, filter, limit),
-      ),
-  }
-}
-
-/** The same table; `onChange` is called when devices may have changed, before the caller is answered. */
-export function noticingChanges(devices: DeviceTable, onChange: () => void): DeviceTable {
-  const noticed =
-    <A extends readonly unknown[], T>(change: (...args: A) => Promise<T>) =>
-    (...args: A) =>
-      change(...args).finally(onChange)
+/** The table outside of transactions; answers are kept while `mayKeep` says so. */
+export function keepingSelections(
+  devices: DeviceTable,
+  selections: KeptSelections,
+  mayKeep: () => boolean,
+): DeviceTable {
   return {
     ...devices,
-    insert: noticed(devices.insert),
-    update: noticed(devices.update),
-    delete: noticed(devices.delete),
+    names(tenant, filter, limit) {
+      const ask = () => devices.names(tenant, filter, limit)
+      if (!mayKeep()) return ask()
+      const asked = (filter.ids?.length ?? 0) + (filter.uids?.length ?? 0)
+      return selections.get(JSON.stringify([tenant, limit, filter]), asked, ask)
+    },
   }
 }

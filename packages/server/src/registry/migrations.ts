@@ -1,21 +1,35 @@
-import { type Kysely, sql } from 'kysely'
+import { type ColumnDataType, type ColumnDefinitionBuilder, type Expression, type Kysely, sql } from 'kysely'
 import { type Migration, Migrator } from 'kysely/migration'
 
-/** In the order of their numbers; one that has been released is never changed. */
-const migrations: Record<string, Migration> = {
-  '001-devices': { up: createDevices },
-  '002-access': { up: createAccess },
-  '003-connections': { up: createConnections },
+/** What the engines name differently. */
+export interface ColumnTypes {
+  /** A whole number that counts rows. */
+  readonly number: ColumnDataType
+  /** Makes the column of a primary key count by itself; a number is not used again after its row was deleted. */
+  readonly counting: (column: ColumnDefinitionBuilder) => ColumnDefinitionBuilder
+  /** Text that is ordered by its bytes. */
+  readonly key: ColumnDataType | Expression<string>
+  readonly bytes: ColumnDataType
 }
 
-/** Brings the tables to the newest form; rejects with what the engine says. */
-export async function migrateToLatest(db: Kysely<unknown>): Promise<void> {
-  const migrator = new Migrator({ db, provider: { getMigrations: async () => migrations } })
+/** In the order of their numbers; one that has been released is never changed. */
+const migrations = (types: ColumnTypes): Record<string, Migration> => ({
+  '001-devices': { up: (db) => createDevices(db, types) },
+  '002-access': { up: (db) => createAccess(db, types) },
+  '003-connections': { up: (db) => createConnections(db, types) },
+})
+
+/**
+ * Brings the tables to the newest form, one process at a time where several share them; rejects with what the engine
+ * says.
+ */
+export async function migrateToLatest(db: Kysely<unknown>, types: ColumnTypes): Promise<void> {
+  const migrator = new Migrator({ db, provider: { getMigrations: async () => migrations(types) } })
   const { error } = await migrator.migrateToLatest()
   if (error) throw error
 }
 
-async function createDevices(db: Kysely<unknown>): Promise<void> {
+async function createDevices(db: Kysely<unknown>, types: ColumnTypes): Promise<void> {
   const { schema } = db
   await schema
     .createTable('tenants')
@@ -31,39 +45,38 @@ async function createDevices(db: Kysely<unknown>): Promise<void> {
   await schema
     .createTable('profiles')
     .addColumn('tenant', 'integer', (column) => column.notNull().references('tenants.id'))
-    .addColumn('id', 'text', (column) => column.notNull())
+    .addColumn('id', types.key, (column) => column.notNull())
     .addColumn('definition', 'text', (column) => column.notNull())
     .addColumn('created_at', 'bigint', (column) => column.notNull())
     .addColumn('updated_at', 'bigint', (column) => column.notNull())
     .addPrimaryKeyConstraint('profiles_key', ['tenant', 'id'])
     .execute()
-  // AUTOINCREMENT, so that a uid is not used again after the device with the highest one was deleted.
   await schema
     .createTable('devices')
-    .addColumn('uid', 'integer', (column) => column.primaryKey().autoIncrement())
+    .addColumn('uid', types.number, (column) => types.counting(column.primaryKey()))
     .addColumn('tenant', 'integer', (column) => column.notNull().references('tenants.id'))
-    .addColumn('id', 'text', (column) => column.notNull())
-    .addColumn('profile', 'text', (column) => column.notNull())
+    .addColumn('id', types.key, (column) => column.notNull())
+    .addColumn('profile', types.key, (column) => column.notNull())
     .addColumn('name', 'text', (column) => column.notNull())
     .addColumn('state', 'text', (column) => column.notNull())
     .addColumn('location', 'text')
-    .addColumn('parent_uid', 'integer', (column) => column.references('devices.uid').onDelete('set null'))
+    .addColumn('parent_uid', types.number, (column) => column.references('devices.uid').onDelete('set null'))
     .addColumn('created_at', 'bigint', (column) => column.notNull())
     .addColumn('updated_at', 'bigint', (column) => column.notNull())
     .addUniqueConstraint('devices_id', ['tenant', 'id'])
     .addForeignKeyConstraint('devices_profile', ['tenant', 'profile'], 'profiles', ['tenant', 'id'])
     .execute()
-  await createDeviceIndexes(db)
+  await createDeviceIndexes(db, types)
 }
 
-async function createDeviceIndexes({ schema }: Kysely<unknown>): Promise<void> {
+async function createDeviceIndexes({ schema }: Kysely<unknown>, types: ColumnTypes): Promise<void> {
   await schema.createIndex('devices_by_profile').on('devices').columns(['tenant', 'profile', 'id']).execute()
   await schema.createIndex('devices_by_parent').on('devices').column('parent_uid').execute()
   await schema
     .createTable('device_tags')
     .addColumn('tenant', 'integer', (column) => column.notNull())
-    .addColumn('tag', 'text', (column) => column.notNull())
-    .addColumn('device_uid', 'integer', (column) =>
+    .addColumn('tag', types.key, (column) => column.notNull())
+    .addColumn('device_uid', types.number, (column) =>
       column.notNull().references('devices.uid').onDelete('cascade'),
     )
     .addPrimaryKeyConstraint('device_tags_key', ['device_uid', 'tag'])
@@ -75,20 +88,20 @@ async function createDeviceIndexes({ schema }: Kysely<unknown>): Promise<void> {
     .execute()
   await schema
     .createTable('device_deletions')
-    .addColumn('uid', 'integer', (column) => column.primaryKey())
+    .addColumn('uid', types.number, (column) => column.primaryKey())
     .addColumn('deleted_at', 'bigint', (column) => column.notNull())
     .execute()
 }
 
-async function createAccess(db: Kysely<unknown>): Promise<void> {
+async function createAccess(db: Kysely<unknown>, types: ColumnTypes): Promise<void> {
   const { schema } = db
   await schema
     .createTable('device_tokens')
-    .addColumn('key_id', 'text', (column) => column.primaryKey())
-    .addColumn('device_uid', 'integer', (column) =>
+    .addColumn('key_id', types.key, (column) => column.primaryKey())
+    .addColumn('device_uid', types.number, (column) =>
       column.notNull().references('devices.uid').onDelete('cascade'),
     )
-    .addColumn('hash', 'blob', (column) => column.notNull())
+    .addColumn('hash', types.bytes, (column) => column.notNull())
     .addColumn('created_at', 'bigint', (column) => column.notNull())
     .addColumn('last_used_at', 'bigint')
     .addColumn('revoked_at', 'bigint')
@@ -96,7 +109,7 @@ async function createAccess(db: Kysely<unknown>): Promise<void> {
   await schema.createIndex('device_tokens_by_device').on('device_tokens').column('device_uid').execute()
   await schema
     .createTable('admin_keys')
-    .addColumn('hash', 'blob', (column) => column.primaryKey())
+    .addColumn('hash', types.bytes, (column) => column.primaryKey())
     .addColumn('tenant', 'integer', (column) => column.notNull().references('tenants.id'))
     .addColumn('name', 'text', (column) => column.notNull())
     .addColumn('created_at', 'bigint', (column) => column.notNull())
@@ -104,14 +117,14 @@ async function createAccess(db: Kysely<unknown>): Promise<void> {
     .execute()
   await schema
     .createTable('console_sessions')
-    .addColumn('hash', 'blob', (column) => column.primaryKey())
+    .addColumn('hash', types.bytes, (column) => column.primaryKey())
     .addColumn('tenant', 'integer', (column) => column.notNull().references('tenants.id'))
     .addColumn('created_at', 'bigint', (column) => column.notNull())
     .addColumn('expires_at', 'bigint', (column) => column.notNull())
     .execute()
   await schema
     .createTable('audit')
-    .addColumn('id', 'integer', (column) => column.primaryKey().autoIncrement())
+    .addColumn('id', types.number, (column) => types.counting(column.primaryKey()))
     .addColumn('tenant', 'integer', (column) => column.notNull())
     .addColumn('at', 'bigint', (column) => column.notNull())
     .addColumn('actor', 'text', (column) => column.notNull())
@@ -122,10 +135,10 @@ async function createAccess(db: Kysely<unknown>): Promise<void> {
     .execute()
 }
 
-async function createConnections({ schema }: Kysely<unknown>): Promise<void> {
+async function createConnections({ schema }: Kysely<unknown>, types: ColumnTypes): Promise<void> {
   await schema
     .createTable('connections')
-    .addColumn('device_uid', 'integer', (column) =>
+    .addColumn('device_uid', types.number, (column) =>
       column.primaryKey().references('devices.uid').onDelete('cascade'),
     )
     .addColumn('since', 'bigint')

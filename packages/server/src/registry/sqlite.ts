@@ -1,5 +1,6 @@
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
 import { type Dialect, SqliteDialect, type SqliteStatement } from 'kysely'
+import type { ColumnTypes } from './migrations.ts'
 
 /** Prepared statements that are kept; the registry has about a hundred different ones. */
 const statementsKeptMax = 500
@@ -8,6 +9,13 @@ export interface SqliteOptions {
   /** A file, or `:memory:`. */
   readonly path: string
   readonly readOnly?: boolean
+}
+
+export const sqliteTypes: ColumnTypes = {
+  number: 'integer',
+  counting: (column) => column.autoIncrement(),
+  key: 'text',
+  bytes: 'blob',
 }
 
 /** Kysely's SQLite dialect over Node's own SQLite. */

@@ -1,5 +1,5 @@
 import type { DeviceState } from '@drover/protocol'
-import type { Kysely } from 'kysely'
+import { type Kysely, sql } from 'kysely'
 import { bulkStatements } from './bulk.ts'
 import type { Tables } from './tables.ts'
 
@@ -34,7 +34,7 @@ export interface TokenTable {
   revoke(deviceUid: number, keyId: string, atMicros: number): Promise<boolean>
   /** Forgets the device's revoked tokens; the audit log keeps that they were. */
   forgetRevoked(deviceUid: number): Promise<void>
-  /** Notes when tokens were last used. */
+  /** Notes when tokens were last used; a later time that is known already stays. */
   used(times: ReadonlyMap<string, number>): Promise<void>
 }
 
@@ -87,12 +87,17 @@ export function tokenTable(db: Kysely<Tables>): TokenTable {
       await query.where('revoked_at', 'is not', null).execute()
     },
     async used(times) {
-      for (const [keyId, micros] of times)
-        await db
-          .updateTable('device_tokens')
-          .set({ last_used_at: micros })
-          .where('key_id', '=', keyId)
-          .execute()
+      for (const statement of bulkStatements([...times], (count) => noteUses(db, count)))
+        await db.executeQuery(statement)
     },
   }
+}
+
+/** The text of a statement for that many tokens; the values stand for others. */
+function noteUses(db: Kysely<Tables>, count: number) {
+  const row = sql`(cast(${''} as text), cast(${0} as bigint))`
+  return sql`
+    update device_tokens set last_used_at = given.column2
+    from (values ${sql.join(Array(count).fill(row))}) as given
+    where key_id = given.column1 and (last_used_at is null or last_used_at < given.column2)`.compile(db)
 }

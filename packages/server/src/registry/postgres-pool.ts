@@ -1,0 +1,96 @@
+import { DroverError } from '@drover/protocol'
+import type { PostgresPool, PostgresPoolClient } from 'kysely'
+import { type ClientConfig, DatabaseError, Pool, type PoolClient, types } from 'pg'
+
+export interface PostgresOptions {
+  /** `postgres://user:password@host:port/database`, with the parameters that libpq takes too (`sslmode` …). */
+  readonly url: string
+}
+
+/** A server that does not accept a connection by then counts as away. */
+const connectTimeoutMs = 5_000
+const statementTimeoutMs = 10_000
+/** A process that stops in the middle of a transaction must not hold up all others for longer. */
+const idleInTransactionTimeoutMs = 10_000
+/** When the server's own limit has passed and nothing was heard, the network is cut. */
+const answerTimeoutMs = statementTimeoutMs + 2_000
+
+const int8 = 20
+
+/** Numbers of rows and times in µs are below 2^53. */
+const getTypeParser: typeof types.getTypeParser = (oid: number, format?: 'text' | 'binary') =>
+  oid === int8 && format !== 'binary' ? Number : types.getTypeParser(oid, format as 'text')
+
+/** For all connections to the registry. */
+export function clientOptions({ url }: PostgresOptions): ClientConfig {
+  return {
+    connectionString: url,
+    application_name: 'drover',
+    keepAlive: true,
+    connectionTimeoutMillis: connectTimeoutMs,
+    statement_timeout: statementTimeoutMs,
+    idle_in_transaction_session_timeout: idleInTransactionTimeoutMs,
+    query_timeout: answerTimeoutMs,
+    types: { getTypeParser },
+  }
+}
+
+/**
+ * Connections for Kysely. Rejects with `registryUnavailable` while the database does not answer, or not in time; a
+ * connection on which that happened is not used again.
+ */
+export function openPool(config: ClientConfig, connectionsMax: number): PostgresPool {
+  const pool = new Pool({ ...config, max: connectionsMax })
+  // One that is lost while it is idle is replaced when it is needed.
+  pool.on('error', () => {})
+  return {
+    options: pool.options,
+    end: () => pool.end(),
+    async connect() {
+      try {
+        return guarded(await pool.connect())
+      } catch (error) {
+        throw asUnavailable(error as Error)
+      }
+    },
+  }
+}
+
+function guarded(client: PoolClient): PostgresPoolClient {
+  let isBroken = false
+  const query = async (text: string, parameters: readonly unknown[]) => {
+    try {
+      return await client.query(text, parameters as unknown[])
+    } catch (error) {
+      isBroken ||= breaksConnection(error as Error)
+      throw asUnavailable(error as Error)
+    }
+  }
+  return {
+    // Kysely asks by text; only for streams would it use a cursor.
+    query: query as unknown as PostgresPoolClient['query'],
+    release: (destroy) => client.release(destroy || isBroken),
+  }
+}
+
+/** Classes of SQLSTATE that say that the server is not there: connection, resources, operator intervention. */
+const awayStates = /^(08|53|57P)/
+/** query_canceled (by the time limit), lock_not_available, deadlock_detected, idle_in_transaction_session_timeout. */
+const lateStates = new Set(['57014', '55P03', '40P01', '25P03'])
+
+/** What does not come from the server comes from the way to it. */
+function breaksConnection(error: Error): boolean {
+  return !(error instanceof DatabaseError) || awayStates.test(error.code ?? '') || error.code === '25P03'
+}
+
+/** The error itself if it is not the database's being away. */
+function asUnavailable(error: Error): Error {
+  const { code = '' } = error as DatabaseError
+  if (!breaksConnection(error) && !lateStates.has(code)) return error
+  return new DroverError('registryUnavailable', { reason: reasonOf(error) }, error)
+}
+
+/** A connection that is refused on all addresses of a host has no message of its own. */
+export function reasonOf(error: Error): string {
+  return error instanceof AggregateError ? error.errors.map(String).join('; ') : error.message
+}
