@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import pg from 'pg'
+import { ask } from './ask.ts'
 import { startPostgres } from './postgres.ts'
 
 /** What every fault test relies on: the servers do what `Service` says. */
@@ -27,14 +27,3 @@ test('PostgreSQL keeps what was committed over kill, stop and pause', async () =
 test('a server that does not start says why', async () => {
   await assert.rejects(startPostgres({ settings: { max_connections: "'many'" } }), /max_connections/)
 })
-
-async function ask(url: string, query: string, timeoutMs = 10_000): Promise<unknown[]> {
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: timeoutMs })
-  client.on('error', () => undefined)
-  await client.connect()
-  try {
-    return (await client.query(query)).rows
-  } finally {
-    await client.end()
-  }
-}
