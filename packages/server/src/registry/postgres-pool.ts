@@ -1,6 +1,6 @@
 import { DroverError } from '@drover/protocol'
 import type { PostgresPool, PostgresPoolClient } from 'kysely'
-import { type ClientConfig, DatabaseError, Pool, type PoolClient, types } from 'pg'
+import { Client, type ClientConfig, DatabaseError, Pool, type PoolClient, types } from 'pg'
 
 export interface PostgresOptions {
   /** `postgres://user:password@host:port/database`, with the parameters that libpq takes too (`sslmode` …). */
@@ -21,9 +21,9 @@ const int8 = 20
 const getTypeParser: typeof types.getTypeParser = (oid: number, format?: 'text' | 'binary') =>
   oid === int8 && format !== 'binary' ? Number : types.getTypeParser(oid, format as 'text')
 
-/** For all connections to the registry. */
+/** For all connections to the registry. Throws `badConfiguration` when the address cannot be understood. */
 export function clientOptions({ url }: PostgresOptions): ClientConfig {
-  return {
+  const config: ClientConfig = {
     connectionString: url,
     application_name: 'drover',
     keepAlive: true,
@@ -33,6 +33,14 @@ export function clientOptions({ url }: PostgresOptions): ClientConfig {
     query_timeout: answerTimeoutMs,
     types: { getTypeParser },
   }
+  try {
+    // Reads the address, and the files of certificates that it names.
+    new Client(config)
+  } catch (error) {
+    const reason = `the address of the registry's database: ${(error as Error).message}`
+    throw new DroverError('badConfiguration', { reason }, error)
+  }
+  return config
 }
 
 /**
@@ -78,6 +86,11 @@ const awayStates = /^(08|53|57P)/
 /** query_canceled (by the time limit), lock_not_available, deadlock_detected, idle_in_transaction_session_timeout. */
 const lateStates = new Set(['57014', '55P03', '40P01', '25P03'])
 
+/** Of user and password, database, permission, a server that only reads: what will not be otherwise by itself. */
+export function isRefusal(error: unknown): boolean {
+  return error instanceof DatabaseError && /^(28|3D|42501|25006)/.test(error.code ?? '')
+}
+
 /** What does not come from the server comes from the way to it. */
 function breaksConnection(error: Error): boolean {
   return !(error instanceof DatabaseError) || awayStates.test(error.code ?? '') || error.code === '25P03'
@@ -91,6 +104,6 @@ function asUnavailable(error: Error): Error {
 }
 
 /** A connection that is refused on all addresses of a host has no message of its own. */
-export function reasonOf(error: Error): string {
+function reasonOf(error: Error): string {
   return error instanceof AggregateError ? error.errors.map(String).join('; ') : error.message
 }

@@ -2,9 +2,11 @@ import { DroverError } from '@drover/protocol'
 import { Kysely, PostgresDialect, sql, type Transaction } from 'kysely'
 import type { DeviceProfiles } from '../processing/profiles.ts'
 import { assembleRegistry } from './assemble.ts'
+import { ChangeListeners } from './changes.ts'
 import { deviceProfiles } from './device-profiles.ts'
 import { type ColumnTypes, migrateToLatest } from './migrations.ts'
-import { clientOptions, openPool, type PostgresOptions } from './postgres-pool.ts'
+import { PostgresChanges } from './postgres-changes.ts'
+import { clientOptions, isRefusal, openPool, type PostgresOptions } from './postgres-pool.ts'
 import type { Registry } from './registry.ts'
 import type { Tables } from './tables.ts'
 
@@ -37,20 +39,33 @@ const postgresTypes: ColumnTypes = {
  */
 export async function openPostgresRegistry({ url, nowMicros }: PostgresRegistryOptions): Promise<Registry> {
   await prepare({ url })
+  const listeners = new ChangeListeners()
+  const feed = new PostgresChanges(clientOptions({ url }), (changes) => listeners.tell(changes))
   const db = connect({ url }, connectionsMax)
-  try {
-    return {
-      ...(await assembleRegistry({ db, nowMicros, begin: waitForTurn })),
-      async backup() {
-        const reason = 'the registry is in PostgreSQL; copy it with pg_dump, or by its own backup'
-        throw new DroverError('badRequest', { reason })
-      },
-      close: () => db.destroy(),
-    }
-  } catch (error) {
+  const close = async () => {
+    await feed.close()
     await db.destroy()
+  }
+  try {
+    await feed.open()
+    const registry = await assembleRegistry({
+      db,
+      nowMicros,
+      listeners,
+      hearsChanges: () => feed.isListening,
+      begin: waitForTurn,
+      announce: (transaction, changes) => feed.announce(transaction, changes),
+    })
+    return { ...registry, backup: refuseBackup, close }
+  } catch (error) {
+    await close()
     throw error
   }
+}
+
+async function refuseBackup(): Promise<never> {
+  const reason = 'the registry is in PostgreSQL; copy it with pg_dump, or by its own backup'
+  throw new DroverError('badRequest', { reason })
 }
 
 /** What processing asks of the registry, by connections of its own. */
@@ -74,6 +89,8 @@ async function prepare(options: PostgresOptions): Promise<void> {
   try {
     await checkServer(db)
     await migrateToLatest(db, postgresTypes)
+  } catch (error) {
+    throw isRefusal(error) ? unusable((error as Error).message, error) : error
   } finally {
     await db.destroy()
   }
@@ -87,8 +104,9 @@ async function checkServer(db: Kysely<unknown>): Promise<void> {
   if (encoding !== 'UTF8') throw unusable(`its encoding is ${encoding}, not UTF8`)
 }
 
-function unusable(why: string): DroverError {
-  return new DroverError('badConfiguration', { reason: `the registry's database cannot be used: ${why}` })
+function unusable(why: string, cause?: unknown): DroverError {
+  const reason = `the registry's database cannot be used: ${why}`
+  return new DroverError('badConfiguration', { reason }, cause)
 }
 
 /** Transactions of all processes are one after another, as they are in SQLite: none has to be tried again. */

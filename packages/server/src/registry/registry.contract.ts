@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { defaultTenant, type NewDevice } from '../model/device.ts'
 import { checkDefinition } from '../model/profile.ts'
+import type { RegistryChange } from './changes.ts'
 import type { Registry } from './registry.ts'
 
 const at = 1_700_000_000_000_000
@@ -341,6 +342,63 @@ export function registryContract(name: string, open: () => Promise<Registry>): v
         assert.equal((await audit.list(1, 2, rows[1]!.id))[0]?.subject, 'a')
         await audit.trim(1)
         assert.equal((await audit.list(1, 10)).length, 1)
+      }),
+    )
+  })
+
+  describe(`${name}: changes`, () => {
+    it(
+      'are told to who listens once they are committed, before who made them is answered',
+      using(async (registry) => {
+        const heard: RegistryChange[] = []
+        const stop = registry.onChange((change) => heard.push(change))
+        const [uid] = await insert(registry, newDevice('one'))
+        await registry.transaction(async (tables) => {
+          await tables.profiles.insert(defaultTenant, 'p', definition, at)
+          const hash = new Uint8Array(32)
+          await tables.tokens.insert([{ keyId: 'k', deviceUid: uid!, hash }], at)
+          await tables.tokens.revoke(uid!, 'k', at)
+          assert.deepEqual(heard, [{ kind: 'devicesAdded' }])
+        })
+        await registry.devices.delete(uid!, at)
+        const all: RegistryChange[] = [
+          { kind: 'devicesAdded' },
+          { kind: 'profileChanged', tenant: defaultTenant, profile: 'p' },
+          { kind: 'tokenRevoked', keyId: 'k' },
+          { kind: 'deviceChanged', deviceUid: uid! },
+        ]
+        assert.deepEqual(heard, all)
+        stop()
+        await insert(registry, newDevice('two'))
+        assert.deepEqual(heard, all)
+      }),
+    )
+
+    it(
+      'are not told when they are undone',
+      using(async (registry) => {
+        const heard: RegistryChange[] = []
+        registry.onChange((change) => heard.push(change))
+        const failed = registry.transaction(async (tables) => {
+          await tables.devices.insert(defaultTenant, [newDevice('one')], at)
+          throw new Error('changed my mind')
+        })
+        await assert.rejects(failed, /changed my mind/)
+        assert.deepEqual(heard, [])
+      }),
+    )
+
+    it(
+      'of many at a time are none the less one after another',
+      using(async (registry) => {
+        await insert(registry, newDevice('one'))
+        const countUp = () =>
+          registry.transaction(async ({ devices }) => {
+            const device = (await devices.get(defaultTenant, 'one'))!
+            await devices.update({ ...device, name: `${Number(device.name) + 1}` }, null, at)
+          })
+        await Promise.all(Array.from({ length: 20 }, countUp))
+        assert.equal((await registry.devices.get(defaultTenant, 'one'))?.name, '20')
       }),
     )
   })
