@@ -9,8 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { faultBatch, faultOptions, faultSeries } from './embedded.faults.batches.ts'
 import { openEmbeddedStore } from './embedded.ts'
 import { createMemoryStore } from './memory.ts'
-import { writeSample } from './sample.ts'
-import { pointRows } from './store.contract.ts'
+import { pointRows, writeSample } from './sample.ts'
 import type { Store } from './store.ts'
 
 const steps = [

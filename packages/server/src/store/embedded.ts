@@ -37,7 +37,7 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
     await closeState(state)
   }
   return {
-    capabilities: { positions: 'transactional' },
+    capabilities: { positions: 'transactional', backups: 'own' },
     writer: embeddedWriter(state, maintenance),
     reader: readerOf(state),
     get isTidying() {

@@ -82,7 +82,7 @@ export function createMemoryStore(
   contents = emptyContents(),
 ): Store {
   return {
-    capabilities: { positions: 'transactional' },
+    capabilities: { positions: 'transactional', backups: 'own' },
     writer: memoryWriter(contents, clock),
     reader: memoryReader(contents),
     backup: async (directory) => {

@@ -1,6 +1,6 @@
 import type { QuarantineReason } from '@drover/protocol'
 import { PointColumns, type QualityCode } from './points.ts'
-import type { MessageKey, QuarantineRow, Series, Store, StoreBatch } from './store.ts'
+import type { MessageKey, PointsResult, QuarantineRow, Series, Store, StoreBatch } from './store.ts'
 
 /** [series, time in µs, value, version, quality] as tests write points; a string makes it a text point. */
 export type SamplePoint = readonly [
@@ -77,4 +77,24 @@ export function sampleQuarantine(
     payloadBytes: payload.length,
     version,
   }
+}
+
+/** All points of these series as [series, time, value, quality]. */
+export async function raw(store: Store, seriesIds: readonly number[], kind: 'numbers' | 'texts' = 'numbers') {
+  return pointRows(
+    await store.reader.points({
+      seriesIds,
+      kind,
+      fromMicros: 0,
+      toMicros: 4e15,
+      goodOnly: false,
+      limit: 100_000,
+    }),
+  )
+}
+
+export function pointRows(found: PointsResult): (number | string)[][] {
+  const { series, timeMicros, value, text, quality } = found
+  const values = value.length > 0 ? value : text
+  return Array.from(series, (id, at) => [id, timeMicros[at]!, values[at]!, quality[at]!])
 }

@@ -4,15 +4,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { isDroverError } from '@drover/protocol'
-import { type SamplePoint, sampleBatch, sampleQuarantine, sampleSeries, writeSample } from './sample.ts'
+import { raw, type SamplePoint, sampleBatch, sampleQuarantine, sampleSeries, writeSample } from './sample.ts'
+import { backupTest } from './store.contract.backup.ts'
 import { modelTest } from './store.contract.model.ts'
-import type { BucketsQuery, PointsResult, Store } from './store.ts'
+import type { BucketsQuery, Store } from './store.ts'
 
 export interface StoreDriver {
   /** Opens the store in an empty folder, or again in one that it used. `clock`: ms since 1970. */
   open(directory: string, clock: () => number): Promise<Store>
-  /** Opens what `backup` wrote. */
-  openBackup(directory: string): Promise<Store>
+  /** Opens what `backup` wrote; without it, the store's own `backup` has to refuse. */
+  openBackup?(directory: string): Promise<Store>
   /** What the driver does with stored points by itself, by name; no answer may change by it. */
   readonly upheavals: Readonly<Record<string, (store: Store) => Promise<void>>>
 }
@@ -396,45 +397,7 @@ export function storeContract(driver: StoreDriver): void {
     assert.deepEqual(await store.writer.loadKeys([1]), [key(1, 'm:ab:1'), key(1, 'm:a:2', 7)])
   })
 
-  test('a backup is the store at one point in time, while it goes on', async (context) => {
-    const { store, directory } = await open(context)
-    await writeSample(store, {
-      series: sampleSeries(2),
-      points: [[2, 1, 'text', 1]],
-      quarantine: [sampleQuarantine(100, 1)],
-      newKeys: [{ deviceUid: 100, key: 'h:1', receivedAtMicros: 1 }],
-    })
-    for (let at = 1; at <= 40; at++) {
-      await writeSample(store, { points: [[1, at, at, at]] })
-      if (at === 30) for (const upheaval of Object.values(driver.upheavals)) await upheaval(store)
-    }
-    let stop = false
-    const writing = (async () => {
-      for (let at = 41; !stop; at++) {
-        await writeSample(store, { points: [[1, at, at, at]] })
-        await new Promise(setImmediate)
-      }
-    })()
-    await store.backup(join(directory, 'backup'))
-    stop = true
-    await writing
-    const copy = await driver.openBackup(join(directory, 'backup'))
-    context.after(() => copy.close())
-    const points = await raw(copy, [1])
-    const position = await copy.writer.position('processing', 0)
-    assert.equal(points.length, position!.position - 1, 'points and position are of one moment')
-    assert.ok(points.length >= 40)
-    assert.equal((await copy.reader.latest([100]))[0]?.latest?.value, points.length)
-    assert.deepEqual(await raw(copy, [2], 'texts'), await raw(store, [2], 'texts'))
-    assert.deepEqual(
-      await copy.reader.quarantine({ tenant: 1, limit: 9 }),
-      await store.reader.quarantine({ tenant: 1, limit: 9 }),
-    )
-    assert.deepEqual(await copy.writer.loadKeys('all'), await store.writer.loadKeys('all'))
-    await writeSample(copy, { points: [[1, 1e6, 1, 1e6]] })
-    assert.equal((await raw(copy, [1])).length, points.length + 1)
-    assert.equal((await raw(store, [1])).filter(([, time]) => time === 1e6).length, 0)
-  })
+  backupTest(driver, open)
 
   test('readers see whole writes while writing goes on', async (context) => {
     const { store } = await open(context)
@@ -464,16 +427,6 @@ export function storeContract(driver: StoreDriver): void {
     assert.equal((await store.reader.status()).points, 240)
     assert.deepEqual(await store.reader.extent([1, 2]), { fromMicros: 1, toMicros: 60 })
   })
-}
-
-async function raw(store: Store, seriesIds: readonly number[], kind: 'numbers' | 'texts' = 'numbers') {
-  return pointRows(await store.reader.points({ ...everything, seriesIds, kind, limit: 100_000 }))
-}
-
-export function pointRows(found: PointsResult): (number | string)[][] {
-  const { series, timeMicros, value, text, quality } = found
-  const values = value.length > 0 ? value : text
-  return Array.from(series, (id, at) => [id, timeMicros[at]!, values[at]!, quality[at]!])
 }
 
 export function bucketsQuery(

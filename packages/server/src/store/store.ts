@@ -18,6 +18,8 @@ export interface Store {
 export interface StoreCapabilities {
   /** `transactional`: the queue's position moves, and becomes durable, together with the points. */
   readonly positions: 'transactional' | 'none'
+  /** `engine`: the engine has tools of its own for it, and `backup` rejects with `badRequest`. */
+  readonly backups: 'own' | 'engine'
 }
 
 export interface Series {

@@ -1,0 +1,97 @@
+import { limits } from '@drover/protocol'
+import { Mutex } from '../embedded/mutex.ts'
+import { micros } from '../micros.ts'
+import type { DurableListener } from '../store.ts'
+import { Database, quoted } from './database.ts'
+import { Marks } from './marks.ts'
+import { Partitions, prepareSchema } from './schema.ts'
+
+export interface PostgresStoreOptions {
+  /** `postgres://user:password@host:port/database`, with `?sslmode=…` as libpq has it. */
+  readonly url: string
+  /** Holds all tables; made if it is not there. */
+  readonly schema?: string
+  /** Length of one partition of points; of a store that exists it must stay the same. */
+  readonly partitionDays?: number
+  /** For queries; writes have theirs besides. */
+  readonly readConnections?: number
+  readonly queriesWaitingMax?: number
+  readonly queryTimeoutMs?: number
+  readonly writeTimeoutMs?: number
+  /** The wall clock, ms since 1970. */
+  readonly clock?: () => number
+  /** Whether sums are made and what is deleted is removed by itself, or only when asked. */
+  readonly maintenance?: 'automatic' | 'asked'
+  /** Told of what failed in the background; it is tried again. */
+  readonly onError?: (error: unknown) => void
+}
+
+const defaults = {
+  schema: 'drover',
+  partitionDays: 7,
+  readConnections: 4,
+  queriesWaitingMax: limits.queriesWaitingMax,
+  queryTimeoutMs: limits.queryTimeoutMs,
+  writeTimeoutMs: 60_000,
+  clock: Date.now,
+  maintenance: 'automatic',
+  onError: () => {},
+} as const satisfies Omit<Required<PostgresStoreOptions>, 'url'>
+
+/** One writes, one tidies up, one answers what the writer asks. */
+const writeConnections = 3
+
+/** What an open store holds. */
+export interface StoreState {
+  readonly options: Readonly<Required<PostgresStoreOptions>>
+  /** Quoted, as SQL takes it. */
+  readonly schema: string
+  readonly writing: Database
+  readonly reading: Database
+  readonly partitions: Partitions
+  readonly marks: Marks
+  /** Held by whoever writes. */
+  readonly lock: Mutex
+  readonly durableListeners: DurableListener[]
+}
+
+export async function openState(given: PostgresStoreOptions): Promise<StoreState> {
+  const options = { ...defaults, ...given }
+  const schema = quoted(options.schema)
+  const { url, queriesWaitingMax: waitingMax } = options
+  const writing = new Database({
+    url,
+    connections: writeConnections,
+    waitingMax,
+    timeoutMs: options.writeTimeoutMs,
+  })
+  try {
+    await prepareSchema(writing, schema)
+  } catch (error) {
+    await writing.close()
+    throw error
+  }
+  return {
+    options,
+    schema,
+    writing,
+    reading: new Database({
+      url,
+      connections: options.readConnections,
+      waitingMax,
+      timeoutMs: options.queryTimeoutMs,
+    }),
+    partitions: new Partitions(writing, schema, options.partitionDays),
+    marks: new Marks(),
+    lock: new Mutex(),
+    durableListeners: [],
+  }
+}
+
+export async function closeState({ writing, reading, lock }: StoreState): Promise<void> {
+  await lock.run(() => Promise.all([writing.close(), reading.close()]))
+}
+
+export function nowMicros({ options }: StoreState): number {
+  return micros(options.clock())
+}
