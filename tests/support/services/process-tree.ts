@@ -6,10 +6,16 @@ interface ProcessEntry {
   readonly group: number
 }
 
-/** The process, if it still runs, then what it started (in its group or below it), parents first. Reads /proc, so Linux only. */
-export function processTree(root: number): number[] {
+/**
+ * The process, if it still runs, then what it started: in its group, below it, or with `mark` in its environment, as
+ * daemons that left the others have. Reads /proc, so Linux only.
+ */
+export function processTree(root: number, mark: string): number[] {
   const all = processes()
-  const found = new Set(all.filter(({ pid, group }) => pid === root || group === root).map(({ pid }) => pid))
+  const own = all.filter(
+    ({ pid, group }) => pid === root || group === root || environmentOf(pid).includes(mark),
+  )
+  const found = new Set(own.map(({ pid }) => pid))
   // A set gives what is added while it is walked.
   for (const pid of found) for (const child of all) if (child.parent === pid) found.add(child.pid)
   return [...found].sort((a, b) => Number(b === root) - Number(a === root))
@@ -35,4 +41,13 @@ function entryOf(pid: number): ProcessEntry | undefined {
   }
   const [state = '', parent, group] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   return state === 'Z' || state === 'X' ? undefined : { pid, parent: Number(parent), group: Number(group) }
+}
+
+/** Empty when it has ended or is somebody else's. */
+function environmentOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/environ`, 'latin1')
+  } catch {
+    return ''
+  }
 }

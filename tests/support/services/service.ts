@@ -10,6 +10,8 @@ import { isAlive, processTree } from './process-tree.ts'
 
 const readyTimeoutMs = 90_000
 const stopTimeoutMs = 60_000
+/** The variable by which a server's processes are known, wherever they went. */
+const mark = 'SERVICE_DIRECTORY'
 const outputLinesShown = 60
 
 /** A real server of somebody else's, in processes, a directory and a port of its own, on the loopback interface only. */
@@ -163,7 +165,7 @@ class ProcessService implements Service {
   /** To the process and all that it started: some make groups of their own. Answers whom it was sent to. */
   #signal(signal: NodeJS.Signals): number[] {
     const pid = this.#child?.pid
-    const pids = pid === undefined ? [] : processTree(pid)
+    const pids = pid === undefined ? [] : processTree(pid, `${mark}=${this.#program.directory}`)
     for (const one of pids) if (isAlive(one)) process.kill(one, signal)
     return pids
   }
@@ -181,7 +183,7 @@ function spawnProgram({ directory, command, env, user }: ServerProgram): ChildPr
   try {
     return spawn('setpriv', ['--pdeathsig=KILL', ...identity, '--', ...command], {
       cwd: directory,
-      env: { ...process.env, NODE_TEST_CONTEXT: undefined, HOME: directory, ...env },
+      env: { ...process.env, NODE_TEST_CONTEXT: undefined, HOME: directory, [mark]: directory, ...env },
       stdio: ['ignore', output, output],
       detached: true,
     })
