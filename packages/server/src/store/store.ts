@@ -16,7 +16,10 @@ export interface Store {
 }
 
 export interface StoreCapabilities {
-  /** `transactional`: the queue's position moves, and becomes durable, together with the points. */
+  /**
+   * `transactional`: the queue's position moves, and becomes durable, together with the points. `none`: readers may see a
+   * part of a write, a write is never refused for its position, and one that is repeated or was overtaken changes nothing.
+   */
   readonly positions: 'transactional' | 'none'
   /** `engine`: the engine has tools of its own for it, and `backup` rejects with `badRequest`. */
   readonly backups: 'own' | 'engine'

@@ -1,0 +1,207 @@
+import { readFile } from 'node:fs/promises'
+import { DroverError } from '@drover/protocol'
+import type { Client, types } from 'cassandra-driver'
+import { concurrently } from './concurrently.ts'
+import { cassandraError } from './errors.ts'
+import type { CassandraAddress } from './url.ts'
+
+/** Values that are bound to a statement: 64-bit integers as numbers, `undefined` where a column is left as it is. */
+export type Parameters = readonly (
+  | number
+  | string
+  | Uint8Array
+  | null
+  | undefined
+  | types.Tuple
+  | readonly (number | string)[]
+)[]
+
+export interface Statement {
+  readonly query: string
+  readonly params: Parameters
+}
+
+/** Statements of one partition: one request, applied whole. */
+export type Mutation = readonly Statement[]
+
+/** What can be asked, with or without a limit of time. */
+export interface Ask {
+  /** Every row, page by page; of `rowsMax` rows at most when the asker hopes not to need them all. */
+  pages<T>(query: string, params: Parameters, rowsMax?: number): AsyncGenerator<readonly T[]>
+  rows<T>(query: string, params: Parameters): Promise<T[]>
+}
+
+const connectTimeoutMs = 10_000
+const requestTimeoutMs = 12_000
+/** Mutations that wait for their answers at a time. */
+const mutationsInFlight = 64
+const rowsPerPage = 5_000
+
+/** The connections to the cluster; everything is prepared, and sent to a node that keeps the partition. */
+export class Session implements Ask {
+  readonly #client: Client
+  readonly #read: types.consistencies
+  readonly #write: types.consistencies
+  /** Makes a tuple of values. */
+  readonly tuple: (...values: (number | string | null)[]) => types.Tuple
+
+  private constructor(client: Client, driver: typeof import('cassandra-driver'), address: CassandraAddress) {
+    const { consistencies, Tuple } = driver.types
+    this.#client = client
+    this.#read = consistencies[address.readConsistency]
+    this.#write = consistencies[address.writeConsistency]
+    this.tuple = (...values) => new Tuple(...values)
+  }
+
+  /** Rejects with `storeUnavailable` or `badConfiguration`. `keyspace`: undefined while it does not exist. */
+  static async open(address: CassandraAddress, keyspace: string | undefined): Promise<Session> {
+    const { default: driver } = await import('cassandra-driver')
+    const { Client, auth, policies } = driver
+    const { contactPoints, credentials, datacenter, tls, ca } = address
+    const client = new Client({
+      contactPoints: [...contactPoints],
+      localDataCenter: datacenter,
+      keyspace,
+      ...(credentials && {
+        authProvider: new auth.PlainTextAuthProvider(credentials.username, credentials.password),
+      }),
+      ...(tls && { sslOptions: { rejectUnauthorized: true, ...(ca && { ca: [await readFile(ca)] }) } }),
+      encoding: { useUndefinedAsUnset: true },
+      pooling: { coreConnectionsPerHost: { 0: 2, 1: 1 }, maxRequestsPerConnection: 4_096 },
+      policies: {
+        loadBalancing: new policies.loadBalancing.TokenAwarePolicy(
+          new policies.loadBalancing.DCAwareRoundRobinPolicy(datacenter),
+        ),
+      },
+      queryOptions: { prepare: true, isIdempotent: true },
+      socketOptions: { connectTimeout: connectTimeoutMs, readTimeout: requestTimeoutMs },
+    })
+    try {
+      await client.connect()
+    } catch (error) {
+      await client.shutdown()
+      throw openingError(error, datacenter)
+    }
+    return new Session(client, driver, address)
+  }
+
+  /** Nodes of the data centre. */
+  get nodes(): number {
+    return this.#client.hosts.length
+  }
+
+  /** A statement that defines something; waits until all nodes know it. */
+  async define(query: string): Promise<void> {
+    await answered(this.#client.execute(query, [], { prepare: false }))
+  }
+
+  /** One page; a short `timeoutMs` ends a request that takes longer. */
+  async page<T>(query: string, params: Parameters, options: PageOptions = {}): Promise<Page<T>> {
+    const found = await answered(
+      this.#client.execute(query, params as unknown[], {
+        consistency: this.#read,
+        fetchSize: Math.min(options.rowsMax ?? rowsPerPage, rowsPerPage),
+        pageState: options.after,
+        readTimeout: options.timeoutMs ?? requestTimeoutMs,
+      }),
+    )
+    return { rows: (found.rows ?? []) as unknown as T[], next: found.pageState }
+  }
+
+  async *pages<T>(query: string, params: Parameters): AsyncGenerator<readonly T[]> {
+    for (let after: string | undefined, more = true; more; ) {
+      const { rows, next } = await this.page<T>(query, params, { after })
+      yield rows
+      after = next ?? undefined
+      more = after !== undefined
+    }
+  }
+
+  async rows<T>(query: string, params: Parameters): Promise<T[]> {
+    const all: T[] = []
+    for await (const rows of this.pages<T>(query, params)) all.push(...rows)
+    return all
+  }
+
+  /** Writes in any order; answers when all are kept as the write consistency says. */
+  async mutate(mutations: readonly Mutation[]): Promise<void> {
+    await concurrently(mutations, mutationsInFlight, (mutation) => this.#mutateOne(mutation))
+  }
+
+  async #mutateOne(mutation: Mutation): Promise<void> {
+    const consistency = this.#write
+    const [first] = mutation
+    if (mutation.length === 1)
+      await answered(this.#client.execute(first!.query, first!.params as unknown[], { consistency }))
+    else if (mutation.length > 1)
+      await answered(
+        this.#client.batch(mutation as { query: string; params: unknown[] }[], {
+          prepare: true,
+          logged: false,
+          isIdempotent: true,
+          consistency,
+        }),
+      )
+  }
+
+  /** Adds to a counter, which is not exact: a repeated request counts twice. */
+  async count(query: string, params: Parameters): Promise<void> {
+    await answered(
+      this.#client.execute(query, params as unknown[], { consistency: this.#write, isIdempotent: false }),
+    )
+  }
+
+  /** A statement with a condition, by agreement of the replicas: slow, never on the way of points. Answers the row that was in the way, if any. */
+  async propose<T>(
+    mutation: Mutation,
+  ): Promise<{ readonly applied: boolean; readonly current: readonly T[] }> {
+    const [first] = mutation
+    const options = { consistency: this.#write, isIdempotent: false }
+    const found = await answered(
+      mutation.length === 1
+        ? this.#client.execute(first!.query, first!.params as unknown[], options)
+        : this.#client.batch(mutation as { query: string; params: unknown[] }[], {
+            ...options,
+            prepare: true,
+          }),
+    )
+    return { applied: found.wasApplied(), current: (found.rows ?? []) as unknown as T[] }
+  }
+
+  async close(): Promise<void> {
+    await this.#client.shutdown()
+  }
+}
+
+export interface PageOptions {
+  readonly after?: string | undefined
+  readonly timeoutMs?: number
+  readonly rowsMax?: number
+}
+
+export interface Page<T> {
+  readonly rows: readonly T[]
+  /** Where the next page goes on; nothing after the last one. */
+  readonly next: string | null | undefined
+}
+
+async function answered<T>(answer: Promise<T>): Promise<T> {
+  try {
+    return await answer
+  } catch (error) {
+    throw cassandraError(error)
+  }
+}
+
+function openingError(error: unknown, datacenter: string): unknown {
+  const { name, message } = error as Error
+  if (name === 'ArgumentError' && /data ?center/i.test(message))
+    return new DroverError('badConfiguration', {
+      reason: `Cassandra has no data centre ${datacenter}: ${message}`,
+    })
+  if (name === 'AuthenticationError')
+    return new DroverError('badConfiguration', {
+      reason: 'Cassandra refuses the user or the password of its URL',
+    })
+  return cassandraError(error)
+}
