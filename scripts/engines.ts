@@ -18,6 +18,7 @@ const prerequisites = [
   { words: ['rabbitmq'], path: '/usr/{sbin,lib/rabbitmq/bin}/rabbitmq-server', package: 'rabbitmq-server' },
   { words: ['kafka', 'cassandra'], path: '/usr/bin/java', package: 'default-jre-headless' },
   { words: ['kafka', 'cassandra'], path: '/usr/bin/mvn', package: 'maven' },
+  { words: ['compose'], path: '/usr/bin/docker-compose', package: 'docker-compose' },
 ]
 type Prerequisite = (typeof prerequisites)[number]
 

@@ -45,7 +45,7 @@ const checks: readonly Step[] = [
 ]
 
 const wanted = process.argv.slice(2)
-const tests = files('packages/*/src/**/*.test.ts', 'tests/{regression,e2e,faults}/**/*.test.ts')
+const tests = files('packages/*/src/**/*.test.ts', 'tests/{regression,e2e,faults,deploy}/**/*.test.ts')
 
 if (wanted.length === 0)
   await runAll([

