@@ -1,15 +1,16 @@
 import { DroverError } from '@drover/protocol'
 import { readerOf, seriesStates } from './postgres/read.ts'
 import { heldKeys, quarantineCounts } from './postgres/records.ts'
-import { applyRetention, deleteDevice, purge } from './postgres/removal.ts'
+import { applyRetention, deleteDevice } from './postgres/removal.ts'
 import { closeState, openState, type PostgresStoreOptions, type StoreState } from './postgres/state.ts'
+import { Tidying } from './postgres/tidy.ts'
 import { storedPosition, writeBatch } from './postgres/write.ts'
 import type { Store, StoreWriter } from './store.ts'
 
 export type { PostgresStoreOptions } from './postgres/state.ts'
 
 export interface PostgresStore extends Store {
-  /** Removes the points of deleted devices. */
+  /** Brings sums up to date and removes the points of deleted devices, now. */
   tidy(): Promise<void>
 }
 
@@ -19,17 +20,21 @@ export interface PostgresStore extends Store {
  */
 export async function openPostgresStore(options: PostgresStoreOptions): Promise<PostgresStore> {
   const state = await openState(options)
+  const tidying = new Tidying(state)
   return {
     capabilities: { positions: 'transactional', backups: 'engine' },
     reader: readerOf(state),
     writer: writerOf(state),
-    tidy: () => purge(state),
+    tidy: () => tidying.run(),
     backup: async () => {
       throw new DroverError('badRequest', {
         reason: 'a store in PostgreSQL is backed up with its own means, such as pg_dump or pgBackRest',
       })
     },
-    close: () => closeState(state),
+    close: async () => {
+      await tidying.close()
+      await closeState(state)
+    },
   }
 }
 

@@ -44,7 +44,7 @@ export class Database {
     this.#pool = new pg.Pool({
       connectionString: url,
       max: connections,
-      connectionTimeoutMillis: Math.min(timeoutMs, connectTimeoutMs),
+      connectionTimeoutMillis: connectTimeoutMs,
       keepAlive: true,
       application_name: 'drover',
       types,

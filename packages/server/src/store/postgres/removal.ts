@@ -2,6 +2,7 @@ import { dayMicros } from '../micros.ts'
 import type { Session } from './database.ts'
 import { lockSql, partitionsOf, pointTables } from './schema.ts'
 import { nowMicros, type StoreState } from './state.ts'
+import { dropSums } from './sums.ts'
 
 /** Hides all that a device sent; its points are removed by `purge`. */
 export function deleteDevice({ schema, writing }: StoreState, deviceUid: number): Promise<void> {
@@ -22,16 +23,16 @@ export function deleteDevice({ schema, writing }: StoreState, deviceUid: number)
 const purgedAtOnce = 100
 
 /** Removes the points of deleted series; a write cannot bring any back. */
-export async function purge({ schema, writing }: StoreState): Promise<void> {
+export async function purge({ schema, tidying }: StoreState): Promise<void> {
   let removed = 0
   do {
-    removed = await writing.transaction(async (session) => {
+    removed = await tidying.transaction(async (session) => {
       const gone = await session.arrays(
         `DELETE FROM ${schema}.deleted_series WHERE id IN
            (SELECT id FROM ${schema}.deleted_series LIMIT ${purgedAtOnce} FOR UPDATE SKIP LOCKED) RETURNING id`,
       )
       const ids = gone.map(([id]) => id)
-      for (const table of pointTables)
+      for (const table of [...pointTables, 'hours', 'days', 'stale'])
         await session.run(`DELETE FROM ${schema}.${table} WHERE series = ANY($1::integer[])`, [ids])
       return ids.length
     })
@@ -55,6 +56,7 @@ export function applyRetention(state: StoreState, olderThanMicros: number): Prom
         olderThan,
         arrivedBefore,
       ])
+    await dropSums(session, schema, olderThan)
     await lowerNewest(session, schema, olderThan, partitions.widthMicros)
     await session.statements(`UPDATE ${schema}.state SET epoch = epoch + 1`)
     partitions.forget()

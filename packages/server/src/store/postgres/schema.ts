@@ -6,6 +6,14 @@ import { type Database, type Session, sqlState } from './database.ts'
 export const pointTables = ['points', 'texts'] as const
 export type PointTable = (typeof pointTables)[number]
 
+export const hourMicros = 3_600_000_000
+/** Tables of sums of points, the finest first. */
+export const sumTables = [
+  { table: 'hours', width: hourMicros },
+  { table: 'days', width: dayMicros },
+] as const
+export const sumColumns = 'points, low, high, total, first, first_time, last, last_time'
+
 /** The format of the tables; a newer one is refused. */
 const format = 1
 
@@ -70,6 +78,7 @@ function tablesSql(schema: string): string {
     points('points', 'double precision'),
     // Not text, which cannot hold the character 0.
     points('texts', 'bytea'),
+    ...sumTablesSql(schema),
     `CREATE TABLE IF NOT EXISTS ${schema}.message_keys (device_uid bigint, key text, received_at bigint NOT NULL,
       PRIMARY KEY (device_uid, key))`,
     `CREATE TABLE IF NOT EXISTS ${schema}.quarantine (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -79,6 +88,22 @@ function tablesSql(schema: string): string {
     `CREATE INDEX IF NOT EXISTS quarantine_device ON ${schema}.quarantine (device_uid, id)`,
     `CREATE TABLE IF NOT EXISTS ${schema}.quarantine_dropped (device_uid bigint PRIMARY KEY, dropped bigint NOT NULL)`,
   ].join(';')
+}
+
+/** `stale` lists hours that have to be summed up again. */
+function sumTablesSql(schema: string): string[] {
+  return [
+    ...sumTables.map(
+      ({ table }) => `CREATE TABLE IF NOT EXISTS ${schema}.${table} (series integer, quality smallint,
+        start bigint, points bigint NOT NULL, low float8 NOT NULL, high float8 NOT NULL, total float8 NOT NULL,
+        first float8 NOT NULL, first_time bigint NOT NULL, last float8 NOT NULL, last_time bigint NOT NULL,
+        PRIMARY KEY (series, start, quality))`,
+    ),
+    ...sumTables.map(
+      ({ table }) => `CREATE INDEX IF NOT EXISTS ${table}_start ON ${schema}.${table} USING brin (start)`,
+    ),
+    `CREATE TABLE IF NOT EXISTS ${schema}.stale (series integer, start bigint, PRIMARY KEY (start, series))`,
+  ]
 }
 
 /** The partitions that are known to exist, by where they start; made when points need them. */

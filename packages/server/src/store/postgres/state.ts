@@ -38,8 +38,12 @@ const defaults = {
   onError: () => {},
 } as const satisfies Omit<Required<PostgresStoreOptions>, 'url'>
 
-/** One writes, one tidies up, one answers what the writer asks. */
-const writeConnections = 3
+/** One writes, one answers what the writer asks. */
+const writeConnections = 2
+/** One holds the claim, one works. */
+const tidyConnections = 2
+/** For one step of tidying up. */
+const tidyTimeoutMs = 600_000
 
 /** What an open store holds. */
 export interface StoreState {
@@ -48,6 +52,7 @@ export interface StoreState {
   readonly schema: string
   readonly writing: Database
   readonly reading: Database
+  readonly tidying: Database
   readonly partitions: Partitions
   readonly marks: Marks
   /** Held by whoever writes. */
@@ -81,6 +86,7 @@ export async function openState(given: PostgresStoreOptions): Promise<StoreState
       waitingMax,
       timeoutMs: options.queryTimeoutMs,
     }),
+    tidying: new Database({ url, connections: tidyConnections, waitingMax, timeoutMs: tidyTimeoutMs }),
     partitions: new Partitions(writing, schema, options.partitionDays),
     marks: new Marks(),
     lock: new Mutex(),
@@ -88,8 +94,8 @@ export async function openState(given: PostgresStoreOptions): Promise<StoreState
   }
 }
 
-export async function closeState({ writing, reading, lock }: StoreState): Promise<void> {
-  await lock.run(() => Promise.all([writing.close(), reading.close()]))
+export async function closeState({ writing, reading, tidying, lock }: StoreState): Promise<void> {
+  await lock.run(() => Promise.all([writing, reading, tidying].map((database) => database.close())))
 }
 
 export function nowMicros({ options }: StoreState): number {

@@ -7,8 +7,8 @@ import { copyBytes, copyColumns } from './copy.ts'
 import { type Session, sqlState } from './database.ts'
 import { writeKeys, writeQuarantine, writeSeries } from './records.ts'
 import { lockSql } from './schema.ts'
-import { markStale } from './stale.ts'
 import { nowMicros, type StoreState } from './state.ts'
+import { markStale } from './sums.ts'
 
 const uniqueViolation = '23505'
 /** There is no partition for a row: another process has dropped it. */

@@ -1,0 +1,58 @@
+import { purge } from './removal.ts'
+import { locks } from './schema.ts'
+import type { StoreState } from './state.ts'
+import { refreshSums } from './sums.ts'
+
+const everyMs = 60_000
+
+/** Sums up and removes in the background, in one process of all that share the tables. */
+export class Tidying {
+  readonly #state: StoreState
+  #timer: NodeJS.Timeout | undefined
+  #running: Promise<void> = Promise.resolve()
+  #closed = false
+
+  constructor(state: StoreState) {
+    this.#state = state
+    if (state.options.maintenance === 'automatic') this.#later()
+  }
+
+  /** Now; nothing while another process does it. */
+  run(): Promise<void> {
+    const run = this.#running.then(() => this.#once())
+    this.#running = run.catch(() => {})
+    return run
+  }
+
+  /** Answers once what runs has ended. */
+  close(): Promise<void> {
+    this.#closed = true
+    clearTimeout(this.#timer)
+    return this.#running
+  }
+
+  #later(): void {
+    if (this.#closed) return
+    this.#timer = setTimeout(() => {
+      this.run()
+        .catch(this.#state.options.onError)
+        .finally(() => this.#later())
+    }, everyMs).unref()
+  }
+
+  /** The claim ends with its connection. It only saves work: two at once would stop each other. */
+  async #once(): Promise<void> {
+    const { tidying, schema } = this.#state
+    await tidying.use(async (session) => {
+      const key = `${locks.tidying}, hashtext('${schema.replaceAll("'", "''")}')`
+      const [row] = await session.arrays(`SELECT pg_try_advisory_lock(${key})`)
+      if (row![0] !== true) return
+      try {
+        await refreshSums(this.#state)
+        await purge(this.#state)
+      } finally {
+        await session.arrays(`SELECT pg_advisory_unlock(${key})`)
+      }
+    })
+  }
+}
