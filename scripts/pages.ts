@@ -113,5 +113,8 @@ logBytesMax: 32GiB
 Sizes take a unit: \`512MiB\`, \`8 GiB\`, \`10GB\`. Relative folders start at the folder in which Drover is started. A listener
 without TLS on anything but a loopback address is refused unless \`allowPlaintext\` is set.
 
+\`queue\`, \`store\` and \`registry\` may hold a password, which is neither logged nor shown. Each can be read from a file, as
+containers are given secrets: \`DROVER_STORE_FILE=/run/secrets/store\` in place of \`DROVER_STORE\`.
+
 ${table(['in `drover.yaml`', 'flag', 'default', 'meaning', 'environment'], rows)}`
 }

@@ -1,6 +1,7 @@
 import { cp, mkdir, readdir, stat } from 'node:fs/promises'
 import { isAbsolute, join } from 'node:path'
 import { type Backup, DroverError } from '@drover/protocol'
+import type { Configuration } from './config.ts'
 import type { DataPaths } from './data-paths.ts'
 import { dataPaths } from './data-paths.ts'
 import { formatTimeMicros } from './model/time.ts'
@@ -33,6 +34,13 @@ export async function backUp(parts: BackupParts, directory: string): Promise<Bac
     bytes: await bytesBelow(directory),
     createdAt: formatTimeMicros(parts.nowMicros()),
   }
+}
+
+/** Why `backUp` is not possible; undefined when it is. */
+export function backupRefusal({ queue, store, registry }: Configuration): DroverError | undefined {
+  const servers = [queue, store, registry].map(({ kind }) => kind).filter((kind) => kind !== 'embedded')
+  if (servers.length === 0) return undefined
+  return new DroverError('badRequest', { reason: `${servers.join(', ')}: back them up by their own means` })
 }
 
 async function prepareFolder(directory: string): Promise<void> {

@@ -60,7 +60,13 @@ test('file, environment and flags take precedence in this order', () => {
 })
 
 test('every setting can be given by file, environment and flag, under the documented names', () => {
-  const samples: Record<string, string> = { publicName: 'plant.example', allowPlaintext: 'true' }
+  const samples: Record<string, string> = {
+    publicName: 'plant.example',
+    allowPlaintext: 'true',
+    queue: 'kafka://127.0.0.1:9092',
+    store: 'postgres://drover@127.0.0.1/drover',
+    registry: 'postgres://drover@127.0.0.1/drover',
+  }
   for (const setting of settings) {
     const value = samples[setting.key] ?? (/Listener$/.test(setting.key) ? 'off' : sampleOf(setting.key))
     const flag = setting.takesValue ? [setting.flag, value] : [setting.flag]
@@ -129,6 +135,50 @@ test('sizes take units', () => {
     (size) => configuration({ env: { DROVER_DISK_RESERVE_BYTES: size } }).diskReserveBytes,
   )
   assert.deepEqual(sizes, Array(4).fill(1024 ** 3))
+})
+
+test('engines are chosen by URL', () => {
+  const { queue, store, registry } = configuration({
+    args: [
+      '--queue=kafka://one:9092,two:9092?ssl=true',
+      '--store=timescale://drover@db:5432/drover',
+      '--registry=embedded',
+    ],
+  })
+  assert.deepEqual(queue, { kind: 'kafka', url: 'kafka://one:9092,two:9092?ssl=true' })
+  assert.deepEqual(store, { kind: 'timescale', url: 'timescale://drover@db:5432/drover' })
+  assert.deepEqual(registry, { kind: 'embedded' })
+  const refused = (...args: string[]) => refusal({ args })
+  assert.match(refused('--queue=kafak://one:9092'), /there is no kafak, but there is kafka:\/\//)
+  assert.match(
+    refused('--store=mysql://db/drover'),
+    /--store is .*expected embedded, postgres:.*KEYSPACE\S+ there is no mysql\.$/,
+  )
+  assert.match(refused('--registry=postgres://'), /expected embedded or postgres:.* there is no host/)
+})
+
+test('a password is not shown', () => {
+  for (const url of [
+    'mysql://me:hunter2@db/a',
+    'mysql://me:hun/ter2@db/a?x=1',
+    'mysql://db/a?password=hunter2&b=2',
+  ])
+    assert.doesNotMatch(refusal({ args: [`--store=${url}`] }), /ter2/)
+})
+
+test('a secret may be read from a file that a variable names', () => {
+  const files = { '/run/secrets/store': 'postgres://me:hunter2@db/drover\n' }
+  const env = { DROVER_STORE_FILE: '/run/secrets/store' }
+  assert.deepEqual(configuration({ env, files }).store, {
+    kind: 'postgres',
+    url: 'postgres://me:hunter2@db/drover',
+  })
+  assert.match(refusal({ env }), /DROVER_STORE_FILE names \/run\/secrets\/store, which is not there/)
+  assert.match(refusal({ env: { ...env, DROVER_STORE: 'embedded' }, files }), /give either DROVER_STORE or/)
+  assert.match(
+    refusal({ env: { DROVER_LOG_LEVEL_FILE: '/run/secrets/store' }, files }),
+    /no setting DROVER_LOG_LEVEL_FILE/,
+  )
 })
 
 test('a listener without TLS on a network address is refused, unless plaintext is allowed', () => {

@@ -1,8 +1,9 @@
 import { resolve } from 'node:path'
 import { DroverError } from '@drover/protocol'
 import type { z } from 'zod'
+import { withoutPassword } from './config/engines.ts'
 import { helpText } from './config/help.ts'
-import { configurationSchema, type SettingKey, settings } from './config/settings.ts'
+import { configurationSchema, type Setting, type SettingKey, settings } from './config/settings.ts'
 import { badConfiguration, fromEnvironment, fromFile, fromFlags, type Source } from './config/sources.ts'
 import { formatListener, isLoopback } from './config/values.ts'
 
@@ -33,18 +34,20 @@ const defaultFile = 'drover.yaml'
 export function parseConfiguration(input: ConfigurationInput): Configuration | { readonly help: string } {
   const flags = fromFlags(input.args)
   if (flags.help) return { help: helpText() }
-  const environment = fromEnvironment(input.env)
+  const environment = fromEnvironment(input.env, (path) => input.readFile(resolve(directoryOf(input), path)))
   const file = readSettingsFile(input, flags.file ?? input.env.DROVER_CONFIG)
   const values = merge([...file, environment, flags])
   const configuration = configurationSchema.parse(values)
   refusePlaintext(configuration)
-  const directory = input.currentDirectory ?? process.cwd()
-  return deepFreeze({ ...configuration, dataDirectory: resolve(directory, configuration.dataDirectory) })
+  const dataDirectory = resolve(directoryOf(input), configuration.dataDirectory)
+  return deepFreeze({ ...configuration, dataDirectory })
 }
+
+const directoryOf = ({ currentDirectory }: ConfigurationInput) => currentDirectory ?? process.cwd()
 
 function readSettingsFile(input: ConfigurationInput, named: string | undefined): Source[] {
   const path = named ?? defaultFile
-  const text = input.readFile(resolve(input.currentDirectory ?? process.cwd(), path))
+  const text = input.readFile(resolve(directoryOf(input), path))
   if (text !== undefined) return [fromFile(path, text)]
   if (named === undefined) return []
   throw badConfiguration(`there is no file ${named}`)
@@ -58,16 +61,21 @@ function merge(sources: readonly Source[]): Partial<Record<SettingKey, unknown>>
     for (const setting of settings) {
       if (!source.values.has(setting.key)) continue
       const value = source.values.get(setting.key)
-      if (setting.schema.safeParse(value).success) values[setting.key] = value
-      else
-        wrong.push(`${source.name}: ${source.nameOf(setting)} is ${show(value)}; expected ${setting.expects}`)
+      const { error } = setting.schema.safeParse(value)
+      if (error === undefined) values[setting.key] = value
+      else wrong.push(`${source.name}: ${source.nameOf(setting)} is ${describe(setting, value, error)}`)
     }
   if (wrong.length > 0) throw badConfiguration(wrong.join('. '))
   return values
 }
 
-function show(value: unknown): string {
-  const shown = JSON.stringify(value) ?? String(value)
+function describe(setting: Setting, value: unknown, error: z.ZodError): string {
+  const hint = setting.isSecret ? error.issues[0]?.message : ''
+  return `${show(setting, value)}; expected ${setting.expects}${hint ? `: ${hint}` : ''}`
+}
+
+function show(setting: Setting, value: unknown): string {
+  const shown = JSON.stringify(setting.isSecret ? withoutPassword(String(value)) : value) ?? String(value)
   return shown.length > 80 ? `${shown.slice(0, 80)}…` : shown
 }
 

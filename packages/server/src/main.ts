@@ -11,10 +11,9 @@ import { type Certificates, openCertificates } from './access/tls/certificates.t
 import { buildApi } from './api/build.ts'
 import type { ReadinessCheck } from './api/context.ts'
 import { createMetrics } from './api/metrics.ts'
-import { backUp } from './backup.ts'
+import { backUp, backupRefusal } from './backup.ts'
 import { type Configuration, formatListener, type ListenerAddress } from './config.ts'
-import { type DataPaths, dataPaths } from './data-paths.ts'
-import { resumeDeletions } from './devices/delete.ts'
+import { dataPaths } from './data-paths.ts'
 import { keepPresence } from './devices/keep-presence.ts'
 import { createDirectory } from './gateway/directory.ts'
 import { startGateways } from './gateway/gateways.ts'
@@ -22,17 +21,15 @@ import { createIngest } from './gateway/http-ingest.ts'
 import { startLocalGateway } from './gateway/local-gateway.ts'
 import type { Notice } from './gateway/notices.ts'
 import { isOn, startListeners } from './listeners.ts'
-import { LiveFeed } from './live/feed.ts'
 import { metricSources } from './metric-sources.ts'
-import { ReceiptClock } from './queue/batch.ts'
-import { openEmbeddedQueue } from './queue/embedded.ts'
-import { openRegistry } from './registry/registry.ts'
+import type { PartInput } from './parts.ts'
 import { systemClock } from './runtime/clock.ts'
 import { claimDataDirectory } from './runtime/data-directory.ts'
 import { createBootId } from './runtime/ids.ts'
 import { Lifecycle } from './runtime/lifecycle.ts'
 import type { Logger } from './runtime/logger.ts'
-import { startStorage } from './threads/storage-host.ts'
+import { registryAccess, type Storing, startStoring } from './storing.ts'
+import { openRegistryAt } from './threads/engines.ts'
 
 export interface ServerInput {
   readonly configuration: Configuration
@@ -52,11 +49,7 @@ export interface RunningServer {
 }
 
 const consoleDirectory = fileURLToPath(new URL('../../console/dist', import.meta.url))
-/** Read again in one to two seconds. */
-const replayBytesMax = 256 << 20
 const sweepPeriodMs = 60_000
-const retentionPeriodMs = 3_600_000
-const dayMicros = 86_400_000_000
 
 /**
  * Starts the parts from the end of a message's way to its beginning, so that nothing is accepted before it can be kept
@@ -72,12 +65,10 @@ export async function startServer(input: ServerInput): Promise<RunningServer> {
   }
 }
 
-type Input = ServerInput & { readonly lifecycle: Lifecycle; readonly paths: DataPaths }
-
 async function startParts(serverInput: ServerInput, lifecycle: Lifecycle): Promise<RunningServer> {
   const startedAt = performance.now()
   const { configuration } = serverInput
-  const input: Input = { ...serverInput, lifecycle, paths: dataPaths(configuration.dataDirectory) }
+  const input: PartInput = { ...serverInput, lifecycle, paths: dataPaths(configuration.dataDirectory) }
   await lifecycle.start(
     'data directory',
     () => claimDataDirectory(configuration.dataDirectory),
@@ -85,9 +76,9 @@ async function startParts(serverInput: ServerInput, lifecycle: Lifecycle): Promi
   )
   const people = await startAccess(input)
   const certificates = await startCertificates(input)
-  const way = await startStoring(input, people)
-  const gateway = await startGateway(input, people, way, certificates)
-  const addresses = await startApi(input, people, way, gateway, certificates)
+  const storing = await startStoring(input, people.registry)
+  const gateway = await startGateway(input, people, storing, certificates)
+  const addresses = await startApi(input, people, storing, gateway, certificates)
   return {
     addresses,
     adminKeyPath: input.paths.adminKey,
@@ -100,11 +91,12 @@ async function startParts(serverInput: ServerInput, lifecycle: Lifecycle): Promi
 type Access = Awaited<ReturnType<typeof startAccess>>
 
 /** Who may do what: registry, keys, tokens. */
-async function startAccess({ lifecycle, paths }: Input) {
+async function startAccess(input: PartInput) {
+  const { lifecycle, paths } = input
   const { nowMicros } = systemClock
   const registry = await lifecycle.start(
     'registry',
-    () => openRegistry({ path: paths.registry, nowMicros }),
+    () => openRegistryAt(registryAccess(input), nowMicros),
     (part) => part.close(),
   )
   const { created } = await ensureAdminKey({ path: paths.adminKey, registry, nowMicros })
@@ -121,7 +113,7 @@ async function startAccess({ lifecycle, paths }: Input) {
   return { registry, refusals, deviceAccess, adminKeyCreated: created }
 }
 
-async function startCertificates({ configuration, log, lifecycle, paths }: Input) {
+async function startCertificates({ configuration, log, lifecycle, paths }: PartInput) {
   if (configuration.httpsListener === 'off' && configuration.mqttsListener === 'off') return undefined
   return lifecycle.start(
     'certificates',
@@ -136,78 +128,13 @@ async function startCertificates({ configuration, log, lifecycle, paths }: Input
   )
 }
 
-type Way = Awaited<ReturnType<typeof startStoring>>
-
-/** From the queue to the chart: queue, storage thread, live feed. */
-async function startStoring(
-  { configuration, log, lifecycle, paths, onFailure }: Input,
-  { registry }: Access,
-) {
-  const { logBytesMax, diskReserveBytes, handoffBytesMax } = configuration
-  const queue = await lifecycle.start(
-    'queue',
-    () =>
-      openEmbeddedQueue({
-        directory: paths.log,
-        bytesMax: logBytesMax,
-        diskReserveBytes,
-        handoffBytesMax,
-        onFailure,
-      }),
-    (part) => part.close(),
-  )
-  const sharedClock = new SharedArrayBuffer(8)
-  const clock = new ReceiptClock(sharedClock, systemClock.nowMicros)
-  clock.startAfter((await queue.status()).lastReceivedAt)
-  const storage = await lifecycle.start(
-    'storage',
-    () =>
-      startStorage({
-        directory: paths.store,
-        registryPath: paths.registry,
-        logDirectory: paths.log,
-        consumerPort: queue.consumerPort(),
-        memoryBytes: configuration.storeMemoryBytes,
-        threads: configuration.storeThreads,
-        hotPointsMax: configuration.hotPointsMax,
-        replayBytesMax: Math.min(replayBytesMax, logBytesMax / 4),
-        waitingBytesMax: logBytesMax / 4,
-        queryTimeoutMs: configuration.queryTimeoutMs,
-        log,
-        onFailure,
-      }),
-    (part) => part.close(),
-  )
-  const { retentionDays } = configuration
-  if (retentionDays !== 'forever') {
-    const apply = () =>
-      storage.applyRetention(systemClock.nowMicros() - retentionDays * dayMicros).catch(onFailure)
-    await lifecycle.start(
-      'retention',
-      () => systemClock.every(retentionPeriodMs, apply),
-      (stop) => stop(),
-    )
-  }
-  const live = new LiveFeed({
-    clock: systemClock,
-    boot: registry.instance,
-    onInterest: (interest) => storage.watch(interest),
-  })
-  storage.onLive(({ events, gap }) => {
-    if (gap) live.publishGap()
-    for (const event of events) live.publish(event)
-  })
-  await resumeDeletions({ registry, storage })
-  return { queue, sharedClock, clock, storage, live }
-}
-
 type Gateway = Awaited<ReturnType<typeof startGateway>>
 
 /** From the device to the queue: directory of sessions, gateway threads, HTTP and WebSocket on this thread. */
 async function startGateway(
-  { configuration, log, lifecycle, onFailure }: Input,
+  { configuration, log, lifecycle, onFailure }: PartInput,
   { registry, deviceAccess }: Access,
-  { queue, sharedClock, clock, storage, live }: Way,
+  { queue, producer, sharedClock, clock, storage, live }: Storing,
   certificates: Certificates | undefined,
 ) {
   const notice = ({ level, message, details }: Notice) => log[level]({ part: 'gateway', ...details }, message)
@@ -254,7 +181,7 @@ async function startGateway(
             ? { ...mqttsListener, certificate: pairOf(certificates) }
             : undefined,
         directory,
-        producerPort: () => queue.producerPort(),
+        queueAccess: producer,
         clock: sharedClock,
         notice,
         onFailure,
@@ -266,13 +193,14 @@ async function startGateway(
 }
 
 async function startApi(
-  { configuration, log, lifecycle, paths }: Input,
+  { configuration, log, lifecycle, paths }: PartInput,
   { registry, refusals, deviceAccess }: Access,
-  { queue, storage, live }: Way,
+  { queue, embedded, storage, reader, live }: Storing,
   { directory, ingest, local, gateways }: Gateway,
   certificates: Certificates | undefined,
 ): Promise<RunningServer['addresses']> {
   const { nowMicros } = systemClock
+  const refusal = backupRefusal(configuration)
   let ports: ServerInfo['ports'] = { http: null, https: null, mqtt: null, mqtts: null }
   const app = await lifecycle.start(
     'API',
@@ -285,20 +213,23 @@ async function startApi(
         clock: systemClock,
         refusals,
         signInAttempts: new SignInAttempts(nowMicros),
-        reader: storage.reader,
+        reader,
         ingest,
         live,
         metrics: createMetrics(metricSources({ queue, storage, gateways, local, live })),
         readiness: async () => [
           await readiness('queue', () => queue.status()),
-          await readiness('store', () => storage.reader.status()),
+          await readiness('store', () => reader.status()),
         ],
         serverInfo: () => ({
           version: packageJson.version,
           host: configuration.publicName ?? hostname(),
           ports,
         }),
-        backup: (to) => backUp({ paths, registry, queue, storage, nowMicros }, to),
+        backup: async (to) => {
+          if (refusal || !embedded) throw refusal
+          return backUp({ paths, registry, queue: embedded, storage, nowMicros }, to)
+        },
         authorityCertificate: () => certificates?.caPem,
         consoleDirectory: existsSync(consoleDirectory) ? consoleDirectory : undefined,
         logger: log,

@@ -4,12 +4,13 @@ import type { LocalGateway } from './gateway/local-gateway.ts'
 import { type GatewayMetrics, sumMetrics } from './gateway/metrics.ts'
 import type { LiveFeed } from './live/feed.ts'
 import type { ProcessingMetrics } from './processing/metrics.ts'
+import { consumerName } from './processing/run.ts'
 import type { Queue, QueueStatus } from './queue/queue.ts'
 import type { StoreStatus } from './store/store.ts'
 import type { Storage } from './threads/storage-host.ts'
 
 export interface MeasuredParts {
-  readonly queue: Pick<Queue, 'status'>
+  readonly queue: Pick<Queue, 'status' | 'capabilities'>
   readonly storage: Pick<Storage, 'metrics'>
   readonly gateways: Pick<Gateways, 'metrics'>
   readonly local: LocalGateway
@@ -18,6 +19,7 @@ export interface MeasuredParts {
 
 interface Snapshot {
   readonly queue: QueueStatus
+  readonly partitions: 'one' | 'many'
   readonly store: StoreStatus
   readonly processing: ProcessingMetrics
   readonly gateway: GatewayMetrics
@@ -86,6 +88,11 @@ const processingMeasures: readonly Measure[] = [
     (p) => p.quarantineDropped,
   ),
   ofProcessing('store_retries_total', 'Writes to the store that were repeated.', (p) => p.retries),
+  ofProcessing(
+    'processing_restarts_total',
+    'Times that processing started again, as another processor took over or the queue was away.',
+    (p) => p.restarts,
+  ),
 ]
 
 const ofStore = (name: string, help: string, read: (store: StoreStatus) => number) =>
@@ -127,7 +134,14 @@ async function takeSnapshot({ queue, storage, gateways, local }: MeasuredParts):
     storage.metrics(),
     gateways.metrics(),
   ])
-  return { queue: queueStatus, store, processing, gateway: sumMetrics([threads, local.gateway.metrics()]) }
+  const { partitions } = queue.capabilities
+  return {
+    queue: queueStatus,
+    partitions,
+    store,
+    processing,
+    gateway: sumMetrics([threads, local.gateway.metrics()]),
+  }
 }
 
 function memoised(take: () => Promise<Snapshot>): () => Promise<Snapshot> {
@@ -143,8 +157,10 @@ function memoised(take: () => Promise<Snapshot>): () => Promise<Snapshot> {
   }
 }
 
-function lag({ queue, processing }: Snapshot): number {
+/** Where processors share the partitions, only the queue knows what all of them have stored. */
+function lag({ queue, partitions, processing }: Snapshot): number {
   const last = queue.nextPosition - 1
+  if (partitions === 'many') return Math.max(0, last - (queue.committed[consumerName] ?? 0))
   const stored = Object.values(processing.positions).reduce(
     (max, position) => Math.max(max, position),
     queue.firstPosition - 1,

@@ -1,6 +1,7 @@
 import { availableParallelism, totalmem } from 'node:os'
 import { limits } from '@drover/protocol'
 import { z } from 'zod'
+import { engine } from './engines.ts'
 import { bytes, count, listener, text, yesOrNo } from './values.ts'
 
 /** What a setting is called outside, and how it is explained. */
@@ -15,6 +16,8 @@ export interface SettingDescription {
   readonly about: string
   /** The default in words, where it depends on the machine or is not a plain value. */
   readonly defaultText?: string
+  /** It may hold a password: it is not shown, and can be read from the file that `<environment>_FILE` names. */
+  readonly isSecret?: boolean
 }
 
 /** The descriptions of the fields of `configurationSchema`. */
@@ -77,6 +80,39 @@ const places = {
     expects: 'true or false',
     about: 'Let the listeners without TLS listen on other than loopback addresses.',
   }),
+}
+
+const engines = {
+  queue: engine({ kafka: 'kafka', amqp: 'rabbitmq', amqps: 'rabbitmq' })
+    .prefault('embedded')
+    .register(descriptions, {
+      placeholder: 'embedded|URL',
+      expects: 'embedded, kafka://HOST:PORT,… or amqp://USER:PASSWORD@HOST:PORT',
+      about: 'What keeps accepted messages until they are stored: the own log, Kafka or RabbitMQ.',
+      isSecret: true,
+    }),
+  store: engine({
+    postgres: 'postgres',
+    postgresql: 'postgres',
+    timescale: 'timescale',
+    cassandra: 'cassandra',
+  })
+    .prefault('embedded')
+    .register(descriptions, {
+      placeholder: 'embedded|URL',
+      expects:
+        'embedded, postgres://USER:PASSWORD@HOST:PORT/DATABASE, timescale://… (the same) or cassandra://HOST:PORT,…/KEYSPACE?datacenter=NAME',
+      about: 'What keeps time series: the own store, PostgreSQL, TimescaleDB or Cassandra.',
+      isSecret: true,
+    }),
+  registry: engine({ postgres: 'postgres', postgresql: 'postgres' })
+    .prefault('embedded')
+    .register(descriptions, {
+      placeholder: 'embedded|URL',
+      expects: 'embedded or postgres://USER:PASSWORD@HOST:PORT/DATABASE',
+      about: 'What keeps devices, profiles, keys and the audit log: an own file, or PostgreSQL.',
+      isSecret: true,
+    }),
 }
 
 const storage = {
@@ -170,7 +206,7 @@ const process = {
 }
 
 /** All settings. The key is the name in `drover.yaml`; environment and flag follow from it. */
-export const configurationSchema = z.strictObject({ ...places, ...storage, ...process })
+export const configurationSchema = z.strictObject({ ...places, ...engines, ...storage, ...process })
 
 export type SettingKey = keyof typeof configurationSchema.shape
 

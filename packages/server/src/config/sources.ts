@@ -63,6 +63,7 @@ const otherVariables = [
   'DROVER_FULL',
   'DROVER_CHROMIUM',
   'DROVER_SCREENSHOTS',
+  'DROVER_SERVICES_CACHE',
 ]
 
 /** Settings of the tests, which the servers that they start inherit. */
@@ -71,22 +72,37 @@ const testVariable = /^DROVER_(FAULT|FUZZ)_/
 /** Kubernetes sets these in every container when a service is called `drover`. */
 const kubernetesVariable = /^DROVER_(SERVICE_(HOST|PORT)|PORT)(_|$)/
 
-/** Throws `badConfiguration` for an unknown `DROVER_*`. */
-export function fromEnvironment(environment: Readonly<Record<string, string | undefined>>): Source {
+/** What a secret may be read from instead: containers are given secrets as files. */
+const fileSuffix = '_FILE'
+
+/** Throws `badConfiguration` for an unknown `DROVER_*`, and for a file of a secret that is not there. */
+export function fromEnvironment(
+  environment: Readonly<Record<string, string | undefined>>,
+  readFile: (path: string) => string | undefined,
+): Source {
   const values = new Map<SettingKey, unknown>()
   for (const [name, value] of Object.entries(environment)) {
     if (!name.startsWith('DROVER_') || value === undefined) continue
     if (otherVariables.includes(name) || testVariable.test(name) || kubernetesVariable.test(name)) continue
-    const setting = settings.find((one) => one.environment === name)
+    const ofSecret = settings.find((one) => one.isSecret && one.environment + fileSuffix === name)
+    const setting = ofSecret ?? settings.find((one) => one.environment === name)
     if (!setting)
       throw unknownName(
         'environment',
         name,
         settings.map((one) => one.environment),
       )
-    values.set(setting.key, value)
+    if (values.has(setting.key))
+      throw badConfiguration(`environment: give either ${setting.environment} or its ${fileSuffix}`)
+    values.set(setting.key, ofSecret ? readSecret(name, value, readFile) : value)
   }
   return { name: 'environment', values, nameOf: (setting) => setting.environment }
+}
+
+function readSecret(name: string, path: string, readFile: (path: string) => string | undefined): string {
+  const text = readFile(path)
+  if (text === undefined) throw badConfiguration(`environment: ${name} names ${path}, which is not there`)
+  return text.trim()
 }
 
 export interface Flags extends Source {

@@ -50,7 +50,7 @@ async function start(t: TestContext, options: Partial<GatewaysOptions> = {}) {
     threads: 2,
     mqtt: anyPort,
     directory,
-    producerPort: () => producerPort(queue),
+    queueAccess: () => ({ kind: 'embedded', port: producerPort(queue), directory: '' }),
     clock: new SharedArrayBuffer(8),
     notice: () => {},
     onFailure: (error) => assert.fail(error),

@@ -1,8 +1,9 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { availableParallelism } from 'node:os'
-import { type MessagePort, Worker } from 'node:worker_threads'
+import { Worker } from 'node:worker_threads'
 import { DroverError, isDroverError } from '@drover/protocol'
+import type { QueueAccess } from '../queue/access.ts'
 import { createBootId } from '../runtime/ids.ts'
 import { connect, type Remote, serve } from '../threads/rpc.ts'
 import type { AttachedGateway, Directory } from './directory.ts'
@@ -24,8 +25,8 @@ export interface GatewaysOptions {
   readonly mqtt?: Listener | undefined
   readonly mqtts?: (Listener & { readonly certificate: Certificate }) | undefined
   readonly directory: Directory
-  /** A port for `connectProducer`, a new one for each thread (`EmbeddedQueue.producerPort`). */
-  readonly producerPort: () => MessagePort
+  /** How a thread reaches the queue; a port is a new one for each. */
+  readonly queueAccess: () => QueueAccess
   /** Of the `ReceiptClock` that all threads share. */
   readonly clock: SharedArrayBuffer
   readonly notice: NoticeSink
@@ -105,7 +106,7 @@ interface Thread {
 }
 
 function startThread(options: GatewaysOptions): Thread {
-  const queue = options.producerPort()
+  const queue = options.queueAccess()
   const data: GatewayThreadData = {
     bootId: createBootId(),
     clock: options.clock,
@@ -114,7 +115,7 @@ function startThread(options: GatewaysOptions): Thread {
   }
   const worker = new Worker(new URL('../threads/gateway.ts', import.meta.url), {
     workerData: data,
-    transferList: [queue],
+    transferList: queue.kind === 'embedded' ? [queue.port] : [],
     name: 'gateway',
   })
   const exited = new Promise((resolve) => worker.once('exit', resolve))

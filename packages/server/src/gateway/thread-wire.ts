@@ -1,4 +1,4 @@
-import type { MessagePort } from 'node:worker_threads'
+import type { QueueAccess } from '../queue/access.ts'
 import type { Certificate } from './listen.ts'
 import type { GatewayMetrics } from './metrics.ts'
 import type { Notice } from './notices.ts'
@@ -10,8 +10,7 @@ export interface GatewayThreadData {
   readonly bootId: Uint8Array
   /** Of the `ReceiptClock` that all threads share. */
   readonly clock: SharedArrayBuffer
-  /** To the log (`connectProducer`). */
-  readonly queue: MessagePort
+  readonly queue: QueueAccess
   readonly pendingBytesMax: number | undefined
 }
 

@@ -91,6 +91,11 @@ export class Devices {
     }
   }
 
+  /** What is known of them may be old: all of it is loaded again. */
+  forgetAll(): void {
+    this.#known.clear()
+  }
+
   forgetProfile(tenant: number, profileId: string): void {
     this.#rules.forget(tenant, profileId)
     for (const device of this.#known.values())

@@ -20,6 +20,8 @@ export interface ProcessingMetrics {
   lastBatchMessages: number
   /** Attempts at the store or the registry that failed and were repeated. */
   retries: number
+  /** Times that it started again, since another processor had taken over or the queue was away. */
+  restarts: number
   /** The last position that is stored, by partition. The lag is what the queue has beyond it. */
   positions: Record<number, number>
   /** Messages by bucket of the time from their receipt until they were stored (not cumulative), and the sum of the times. */
@@ -39,6 +41,7 @@ export function emptyMetrics(): ProcessingMetrics {
     batches: 0,
     lastBatchMessages: 0,
     retries: 0,
+    restarts: 0,
     positions: {},
     storedAfter: { counts: [...storedBoundsMs.map(() => 0), 0], sumMs: 0 },
     devices: 0,

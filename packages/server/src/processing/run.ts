@@ -6,7 +6,7 @@ import type { StoreBatch, StoreWriter } from '../store/store.ts'
 import type { StoredState } from './devices.ts'
 import type { GiveWay } from './give-way.ts'
 import type { LivePublisher } from './live.ts'
-import { emptyMetrics, observeStored } from './metrics.ts'
+import { emptyMetrics, observeStored, type ProcessingMetrics } from './metrics.ts'
 import { PendingBatch } from './pending-batch.ts'
 import { Processor } from './process.ts'
 import type { DeviceProfiles } from './profiles.ts'
@@ -22,7 +22,7 @@ const firstDelayMs = 20
 const delayMsMax = 5_000
 
 export interface ProcessingOptions {
-  readonly queue: Pick<Queue, 'consume'>
+  readonly queue: Pick<Queue, 'consume' | 'capabilities'>
   readonly writer: StoreWriter
   readonly profiles: DeviceProfiles
   readonly live: Pick<LivePublisher, 'wants' | 'stored'>
@@ -34,6 +34,8 @@ export interface ProcessingOptions {
   readonly gatherMs?: number
   /** Without it, storing never waits on purpose when much is waiting for it. */
   readonly giveWay?: Pick<GiveWay, 'pause'>
+  /** Where it goes on counting; new ones by default. */
+  readonly metrics?: ProcessingMetrics
 }
 
 /**
@@ -42,16 +44,21 @@ export interface ProcessingOptions {
  */
 export async function startProcessing(options: ProcessingOptions): Promise<Processing> {
   const positions = new Map<number, StoredPosition>()
+  const load = async (partition: number) => {
+    const stored = await options.writer.position(consumerName, partition)
+    if (stored) positions.set(partition, stored)
+    else positions.delete(partition)
+    return stored
+  }
+  let processing: Processing | undefined
   const consuming = options.queue.consume({
     consumer: consumerName,
     nextBytesMax: options.batchBytesMax ?? batchBytesMax,
-    after: async (partition) => {
-      const stored = await options.writer.position(consumerName, partition)
-      if (stored) positions.set(partition, stored)
-      return stored
-    },
+    after: (partition) => processing?.takeOver(() => load(partition)) ?? load(partition),
+    onLost: async (partitions) => processing?.giveUp(partitions),
   })
-  return new Processing(options, await consuming.catch(nameTheStore), positions)
+  processing = new Processing(options, await consuming.catch(nameTheStore), positions)
+  return processing
 }
 
 /** Who reads the error knows the store, not the name of a consumer. */
@@ -62,7 +69,7 @@ function nameTheStore(error: unknown): never {
 
 /** The loop from the queue to the store: while one batch is written, the next is decoded. */
 export class Processing {
-  readonly metrics = emptyMetrics()
+  readonly metrics: ProcessingMetrics
   /** Resolves once the loop has ended as it was asked to; rejects when it cannot go on, with nothing lost. */
   readonly done: Promise<void>
   readonly #options: ProcessingOptions
@@ -85,10 +92,11 @@ export class Processing {
   constructor(options: ProcessingOptions, consumer: Consumer, positions: Map<number, StoredPosition>) {
     const { profiles, live, onFailure, devicesMax } = options
     this.#options = options
+    this.metrics = options.metrics ?? emptyMetrics()
     this.#consumer = consumer
     this.#positions = positions
     this.#batchBytesMax = options.batchBytesMax ?? batchBytesMax
-    for (const [partition, { position }] of positions) this.metrics.positions[partition] = position
+    this.#notePositions()
     this.#processor = new Processor({
       profiles: this.#patientProfiles(profiles),
       stored: this.#patientStore(options.writer),
@@ -101,6 +109,27 @@ export class Processing {
       if (consumer === consumerName) this.#commit(partition, position)
     })
     this.done = this.#run()
+  }
+
+  /** A partition is this processor's from here on: another one may have stored more of its devices than is known here. */
+  takeOver<T>(loadPosition: () => Promise<T>): Promise<T> {
+    return this.#inTurn(async () => {
+      await this.#settled()
+      this.#processor.devices.forgetAll()
+      const loaded = await this.#patiently(loadPosition)
+      this.#notePositions()
+      return loaded
+    })
+  }
+
+  /** The partitions go to another processor: resolves when all that was taken of them is stored. */
+  giveUp(partitions: readonly number[]): Promise<void> {
+    return this.#inTurn(async () => {
+      await this.#settled()
+      this.#processor.devices.forgetAll()
+      for (const partition of partitions) this.#positions.delete(partition)
+      this.#notePositions()
+    })
   }
 
   /** What the registry says of these devices has changed. */
@@ -121,9 +150,12 @@ export class Processing {
     })
   }
 
-  /** Resolves once everything up to the position is stored; at the latest after so long. Answers whether it is. */
-  async reached(partition: number, position: number, timeoutMs: number): Promise<boolean> {
-    const isReached = () => (this.metrics.positions[partition] ?? 0) >= position
+  /**
+   * Resolves once everything up to the position (the sum over the partitions) is stored; at the latest after so long.
+   * Answers whether it is.
+   */
+  async reached(position: number, timeoutMs: number): Promise<boolean> {
+    const isReached = () => sumOf(this.metrics.positions) >= position
     const { promise: late, resolve } = Promise.withResolvers<boolean>()
     const timer = setTimeout(resolve, timeoutMs, false)
     const ended = this.done.then(
@@ -161,6 +193,12 @@ export class Processing {
     }
     await this.#writing
     if (this.#failure) throw this.#failure.error
+  }
+
+  #notePositions(): void {
+    this.metrics.positions = Object.fromEntries(
+      [...this.#positions].map(([partition, { position }]) => [partition, position]),
+    )
   }
 
   /** Lets a little gather in the queue, unless much is waiting already. */
@@ -291,6 +329,10 @@ export class Processing {
       reserveSeriesIds: (count) => ask(() => writer.reserveSeriesIds(count)),
     }
   }
+}
+
+function sumOf(positions: ProcessingMetrics['positions']): number {
+  return Object.values(positions).reduce((sum, position) => sum + position, 0)
 }
 
 /** How old the last of a batch is, and how far it is from the first. */

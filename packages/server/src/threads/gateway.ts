@@ -12,19 +12,20 @@ import { MqttGateway, sweepPeriodMs } from '../gateway/mqtt/gateway.ts'
 import type { SessionDirectory } from '../gateway/sessions.ts'
 import type { GatewayHost, GatewayThreadData, ListenRequest } from '../gateway/thread-wire.ts'
 import { ReceiptClock } from '../queue/batch.ts'
-import { connectProducer } from '../queue/embedded-producer.ts'
 import { systemClock } from '../runtime/clock.ts'
+import { openProducer } from './engines.ts'
 import { connect, type Remote, serve } from './rpc.ts'
 
 /** A gateway thread: takes MQTT connections and hands what they send to the log. Started by `startGateways`. */
 const port = parentPort!
 const data = workerData as GatewayThreadData
+const queue = await openProducer(data.queue)
 const host = connect<GatewayHost>(port)
 const servers: Server[] = []
 const tlsServers: TlsServer[] = []
 
 const gateway = new MqttGateway({
-  queue: connectProducer(data.queue),
+  queue,
   clock: new ReceiptClock(data.clock, systemClock.nowMicros),
   bootId: data.bootId,
   pendingBytesMax: data.pendingBytesMax,
@@ -52,7 +53,7 @@ serve(port, {
     for (const server of servers) server.close()
     await gateway.close(timeoutMs)
     clearInterval(sweeping)
-    data.queue.close()
+    await queue.close()
     // The answer still goes out; then nothing keeps the thread.
     setImmediate(() => port.close())
   },

@@ -3,8 +3,10 @@ import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import { DroverError, isDroverError, limits } from '@drover/protocol'
 import type { Interest } from '../live/interests.ts'
 import type { LiveUpdate } from '../processing/live.ts'
+import type { QueueAccess } from '../queue/access.ts'
 import type { Logger } from '../runtime/logger.ts'
 import type { StoreReader } from '../store/store.ts'
+import type { RegistryAccess, StoreAccess } from './engines.ts'
 import { connectReader } from './reader.ts'
 import { connect, type Remote, serve } from './rpc.ts'
 import type { StorageThreadAnswer, StorageThreadData } from './storage.ts'
@@ -17,18 +19,9 @@ import type {
 } from './storage-service.ts'
 
 export interface StorageOptions {
-  /** Of the store. */
-  readonly directory: string
-  readonly registryPath: string
-  /** Of the log, which the thread reads where it has fallen behind. */
-  readonly logDirectory: string
-  /** Of `EmbeddedQueue.consumerPort`. */
-  readonly consumerPort: MessagePort
-  readonly memoryBytes: number
-  readonly threads: number
-  readonly hotPointsMax: number
-  /** Of the queue, which may have to be read again after a crash. */
-  readonly replayBytesMax: number
+  readonly queue: QueueAccess
+  readonly store: StoreAccess
+  readonly registry: RegistryAccess
   /** Of the queue, which may wait while storing gives way to acknowledging. */
   readonly waitingBytesMax: number
   readonly queryTimeoutMs: number
@@ -84,26 +77,11 @@ async function firstAnswer(worker: Worker): Promise<StorageThreadAnswer> {
 }
 
 function startWorker(options: StorageOptions, readerPort: MessagePort): Worker {
-  const {
-    directory,
-    memoryBytes: memoryLimitBytes,
-    threads,
-    hotPointsMax,
-    replayBytesMax,
-    queryTimeoutMs,
-  } = options
-  const { registryPath, logDirectory, waitingBytesMax, consumerPort } = options
-  const workerData: StorageThreadData = {
-    store: { directory, memoryLimitBytes, threads, hotPointsMax, replayBytesMax, queryTimeoutMs },
-    registryPath,
-    logDirectory,
-    waitingBytesMax,
-    consumerPort,
-    readerPort,
-  }
+  const { queue, store, registry, waitingBytesMax } = options
+  const workerData: StorageThreadData = { queue, store, registry, waitingBytesMax, readerPort }
   return new Worker(new URL('./storage.ts', import.meta.url), {
     workerData,
-    transferList: [consumerPort, readerPort],
+    transferList: queue.kind === 'embedded' ? [queue.port, readerPort] : [readerPort],
     name: 'storage',
   })
 }

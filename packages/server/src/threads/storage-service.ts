@@ -5,7 +5,7 @@ import { LivePublisher, type LiveUpdate } from '../processing/live.ts'
 import { clientIdOf } from '../processing/message-keys.ts'
 import type { ProcessingMetrics } from '../processing/metrics.ts'
 import type { DeviceProfiles } from '../processing/profiles.ts'
-import { startProcessing } from '../processing/run.ts'
+import { startRestarting } from '../processing/restart.ts'
 import type { Queue } from '../queue/queue.ts'
 import type { Store, StoreStatus } from '../store/store.ts'
 
@@ -20,7 +20,7 @@ export interface StorageService {
   metrics(): Promise<StorageMetrics>
   /** Answers once what the queue held up to that position is stored, since packet ids are found there too. */
   restoredSessions(lastPosition: number): Promise<readonly RestoredSession[]>
-  /** Stores what was taken from the queue, and closes the store. */
+  /** Stores what was taken from the queue; the store can be closed then. */
   close(): Promise<void>
 }
 
@@ -54,13 +54,15 @@ export interface RestoredSession {
 
 export interface StorageParts {
   readonly store: Store
-  readonly queue: Pick<Queue, 'consume'>
+  readonly queue: Pick<Queue, 'consume' | 'capabilities'>
   readonly profiles: DeviceProfiles
   readonly nowMicros: () => number
   readonly giveWay?: GiveWay
   readonly publish: (update: LiveUpdate) => Promise<void>
   /** An error of the program at one message, which is in quarantine. */
   readonly onMessageFailure: (error: unknown) => void
+  /** Processing starts again, because another processor has taken over or the queue was away. */
+  readonly onProblem?: (error: unknown) => void
   /** Processing has ended before it was asked to; what is in the queue stays there. */
   readonly onFailure: (error: unknown) => void
 }
@@ -74,7 +76,7 @@ export async function startStorageService(parts: StorageParts): Promise<StorageS
   const { store, queue, profiles, nowMicros, publish, onMessageFailure } = parts
   const live = new LivePublisher({ publish, periodMs: livePeriodMs })
   const { writer } = store
-  const processing = await startProcessing({
+  const processing = await startRestarting({
     queue,
     writer,
     profiles,
@@ -82,10 +84,8 @@ export async function startStorageService(parts: StorageParts): Promise<StorageS
     nowMicros,
     giveWay: parts.giveWay,
     onFailure: onMessageFailure,
-  })
-  let isClosing = false
-  processing.done.catch((error) => {
-    if (!isClosing) parts.onFailure(error)
+    onRestart: (error) => parts.onProblem?.(error),
+    onEnd: parts.onFailure,
   })
   return {
     watch: (devices) => live.watch(devices),
@@ -96,14 +96,12 @@ export async function startStorageService(parts: StorageParts): Promise<StorageS
     backup: (directory) => store.backup(directory),
     metrics: async () => ({ processing: processing.metrics, store: await store.reader.status() }),
     restoredSessions: async (lastPosition) => {
-      await processing.reached(0, lastPosition, restoreTimeoutMs)
+      await processing.reached(lastPosition, restoreTimeoutMs)
       return restoredSessions(await writer.loadKeys('all'))
     },
     close: async () => {
-      isClosing = true
       await processing.close()
       live.close()
-      await store.close()
     },
   }
 }

@@ -163,14 +163,17 @@ describe('the storage thread', () => {
 
   const start = (directory: string, queue: EmbeddedQueue, log = 'log') =>
     startStorage({
-      directory: join(directory, 'store'),
-      registryPath: join(directory, 'registry.sqlite'),
-      logDirectory: join(directory, log),
-      consumerPort: queue.consumerPort(),
-      memoryBytes: 256 << 20,
-      threads: 1,
-      hotPointsMax: 1_000_000,
-      replayBytesMax: 1 << 28,
+      queue: { kind: 'embedded', port: queue.consumerPort(), directory: join(directory, log) },
+      store: {
+        kind: 'embedded',
+        directory: join(directory, 'store'),
+        memoryLimitBytes: 256 << 20,
+        threads: 1,
+        hotPointsMax: 1_000_000,
+        replayBytesMax: 1 << 28,
+        queryTimeoutMs: 10_000,
+      },
+      registry: { kind: 'embedded', path: join(directory, 'registry.sqlite') },
       waitingBytesMax: 1 << 28,
       queryTimeoutMs: 10_000,
       log: { warn: (text: string) => assert.fail(text) },

@@ -2,11 +2,18 @@ import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import { openLogReader } from '@drover/log'
 import { isDroverError } from '@drover/protocol'
 import { GiveWay } from '../processing/give-way.ts'
-import { connectConsumer } from '../queue/embedded-consumer.ts'
-import { openDeviceProfiles } from '../registry/device-profiles.ts'
+import type { QueueAccess } from '../queue/access.ts'
 import { systemClock } from '../runtime/clock.ts'
 import { createIdleMeter } from '../runtime/idle-share.ts'
-import { type EmbeddedStore, type EmbeddedStoreOptions, openEmbeddedStore } from '../store/embedded.ts'
+import { openEmbeddedStore } from '../store/embedded.ts'
+import type { Store } from '../store/store.ts'
+import {
+  openConsumerSide,
+  openDeviceProfilesAt,
+  openStoreServer,
+  type RegistryAccess,
+  type StoreAccess,
+} from './engines.ts'
 import { serveReader } from './reader.ts'
 import { connect, serve } from './rpc.ts'
 import {
@@ -18,13 +25,11 @@ import {
 
 /** What the storage thread is started with. */
 export interface StorageThreadData {
-  readonly store: EmbeddedStoreOptions
-  readonly registryPath: string
-  readonly logDirectory: string
+  readonly queue: QueueAccess
+  readonly store: StoreAccess
+  readonly registry: RegistryAccess
   /** Of the queue, which may wait while storing gives way to acknowledging. */
   readonly waitingBytesMax: number
-  /** To the log (`connectConsumer`). */
-  readonly consumerPort: MessagePort
   /** Serves the store's reader. */
   readonly readerPort: MessagePort
 }
@@ -35,6 +40,8 @@ export type StorageThreadAnswer = { readonly ready: true } | { readonly refused:
 const port = parentPort!
 const data = workerData as StorageThreadData
 const main = connect<StorageListener>(port)
+/** What is open, to be closed in reverse. */
+const opened: { close(): Promise<void> | void }[] = []
 
 const problem = (text: string) => {
   main.problem(text).catch(() => {})
@@ -45,22 +52,44 @@ function crossed(error: unknown): CrossedError {
   return isDroverError(error) ? { text, code: error.code, details: error.details } : { text }
 }
 
-async function start(store: EmbeddedStore): Promise<void> {
-  const log = openLogReader(data.logDirectory)
-  const profiles = await openDeviceProfiles({ path: data.registryPath })
+async function open<T extends { close(): Promise<void> | void }>(opening: Promise<T> | T): Promise<T> {
+  const part = await opening
+  opened.push(part)
+  return part
+}
+
+async function closeAll(): Promise<void> {
+  for (let part = opened.pop(); part; part = opened.pop()) await part.close()
+}
+
+/** Storing gives way to acknowledging only where both share this machine's processors and disk. */
+async function openStore(): Promise<{ store: Store; giveWay: GiveWay | undefined }> {
+  if (data.store.kind !== 'embedded')
+    return { store: await open(openStoreServer(data.store, data.store)), giveWay: undefined }
+  const onError = (error: unknown) => problem(`The store works on, but: ${crossed(error).text}`)
+  const store = await open(openEmbeddedStore({ ...data.store, onError }))
+  if (data.queue.kind !== 'embedded') return { store, giveWay: undefined }
+  const log = await open(openLogReader(data.queue.directory))
+  const giveWay = new GiveWay({
+    idleShare: createIdleMeter(),
+    arrived: () => log.nextPosition,
+    hasOwnWork: () => store.isTidying,
+    bytesMax: data.waitingBytesMax,
+  })
+  return { store, giveWay }
+}
+
+async function start(): Promise<void> {
+  const { store, giveWay } = await openStore()
   const service = await startStorageService({
     store,
-    queue: connectConsumer(data.consumerPort, data.logDirectory),
-    profiles,
+    giveWay,
+    queue: await open(openConsumerSide(data.queue)),
+    profiles: await open(openDeviceProfilesAt(data.registry)),
     nowMicros: systemClock.nowMicros,
-    giveWay: new GiveWay({
-      idleShare: createIdleMeter(),
-      arrived: () => log.nextPosition,
-      hasOwnWork: () => store.isTidying,
-      bytesMax: data.waitingBytesMax,
-    }),
     publish: (update) => main.live(update).catch(() => {}),
     onMessageFailure: (error) => problem(`A message could not be processed: ${crossed(error).text}`),
+    onProblem: (error) => problem(`Storing starts again: ${crossed(error).text}`),
     onFailure: (error) => main.failed(crossed(error)).catch(() => {}),
   })
   serveReader(data.readerPort, store.reader)
@@ -68,8 +97,7 @@ async function start(store: EmbeddedStore): Promise<void> {
     ...service,
     close: async () => {
       await service.close()
-      await profiles.close()
-      log.close()
+      await closeAll()
       // The answer still goes out; then nothing keeps the thread.
       setImmediate(closePorts)
     },
@@ -77,24 +105,15 @@ async function start(store: EmbeddedStore): Promise<void> {
 }
 
 function closePorts(): void {
-  for (const each of [port, data.consumerPort, data.readerPort]) each.close()
-}
-
-async function openAndStart(): Promise<void> {
-  const onError = (error: unknown) => problem(`The store works on, but: ${crossed(error).text}`)
-  const store = await openEmbeddedStore({ ...data.store, onError })
-  try {
-    await start(store)
-  } catch (error) {
-    await store.close()
-    throw error
-  }
+  for (const each of [port, data.readerPort]) each.close()
+  if (data.queue.kind === 'embedded') data.queue.port.close()
 }
 
 try {
-  await openAndStart()
+  await start()
   port.postMessage({ ready: true } satisfies StorageThreadAnswer)
 } catch (error) {
+  await closeAll().catch(() => {})
   port.postMessage({ refused: crossed(error) } satisfies StorageThreadAnswer)
   closePorts()
 }
