@@ -1,18 +1,17 @@
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { findJava, mavenLibraries } from './maven.ts'
 import { freePort, portAnswers, privateDirectory, type Service, startService } from './service.ts'
 
 const run = promisify(execFile)
 const version = '4.3.1'
-const logger = '1.7.36'
-const installTimeoutMs = 600_000
+/** The one that the broker's slf4j-api fits. */
+const loggerVersion = '1.7.36'
+const javaMajors = [17, 21, 25]
 const toolTimeoutMs = 60_000
-const root = fileURLToPath(new URL('../../../', import.meta.url))
 
 export interface KafkaOptions {
   /** Whether clients have to name themselves: user `app`, password `app-secret`, by PLAIN and SCRAM. */
@@ -40,8 +39,11 @@ interface Place {
 
 /** One Apache Kafka broker, which is its own controller, on the loopback interface. Needs Maven once, and Java 17 or later. */
 export async function startKafka(options: KafkaOptions = {}): Promise<Kafka> {
-  const java = await findJava()
-  const libraries = await installed()
+  const java = await findJava(javaMajors)
+  const libraries = await mavenLibraries(`kafka-${version}`, [
+    `org.apache.kafka:kafka_2.13:${version}`,
+    `org.slf4j:slf4j-simple:${loggerVersion}`,
+  ])
   const directory = await privateDirectory('kafka')
   const place = { directory, libraries, java, port: await freePort(), controllerPort: await freePort() }
   await format(place, options)
@@ -152,51 +154,4 @@ async function makeCertificate({ directory, java }: Place): Promise<void> {
   const where = { cwd: directory, timeout: toolTimeoutMs }
   await run(keytool, ['-genkeypair', ...store, ...names, ...key, '-validity', '30'], where)
   await run(keytool, ['-exportcert', '-rfc', ...store, '-file', 'ca.pem'], where)
-}
-
-/** The folder with the broker's libraries, fetched by Maven once. */
-async function installed(): Promise<string> {
-  const cache = process.env.DROVER_SERVICES_CACHE ?? join(root, 'node_modules', '.cache', 'drover-services')
-  const libraries = join(cache, `kafka-${version}`)
-  if (existsSync(libraries)) return libraries
-  await mkdir(cache, { recursive: true })
-  const directory = await mkdtemp(join(cache, 'kafka-install-'))
-  try {
-    await writeFile(join(directory, 'pom.xml'), pom)
-    const goal = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies'
-    const scope = ['-DincludeScope=runtime', '-DoutputDirectory=lib']
-    await run('mvn', ['-B', '-q', goal, ...scope], { cwd: directory, timeout: installTimeoutMs })
-    // Another test that was faster has the same.
-    await rename(join(directory, 'lib'), libraries).catch((error) => {
-      if (!existsSync(libraries)) throw error
-    })
-  } finally {
-    await rm(directory, { recursive: true, force: true })
-  }
-  return libraries
-}
-
-const pom = `<project>
-  <modelVersion>4.0.0</modelVersion>
-  <groupId>local</groupId><artifactId>kafka</artifactId><version>1</version><packaging>pom</packaging>
-  <dependencies>
-    <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>${version}</version></dependency>
-    <dependency><groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId><version>${logger}</version></dependency>
-  </dependencies>
-</project>
-`
-
-/** The first Java of version 17 or later. */
-async function findJava(): Promise<string> {
-  const machines = '/usr/lib/jvm'
-  const homes = existsSync(machines) ? (await readdir(machines)).map((name) => join(machines, name)) : []
-  const { JAVA_HOME } = process.env
-  const candidates = [...(JAVA_HOME ? [JAVA_HOME] : []), ...homes]
-  for (const home of candidates) {
-    const release = await readFile(join(home, 'release'), 'utf8').catch(() => '')
-    const major = /^JAVA_VERSION="(\d+)/m.exec(release)?.[1]
-    const java = join(home, 'bin', 'java')
-    if (Number(major) >= 17 && existsSync(java)) return java
-  }
-  throw new Error(`Kafka needs Java 17 or later: set JAVA_HOME, or install openjdk-21-jre-headless.`)
 }

@@ -1,37 +1,24 @@
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { installed } from './installed.ts'
 
 const run = promisify(execFile)
 const installTimeoutMs = 900_000
-const root = fileURLToPath(new URL('../../../', import.meta.url))
 
 /** A dependency as Maven names it: group, artifact and version, with colons. */
 export type Artifact = `${string}:${string}:${string}`
 
 /** The folder `name` of the cache with the artifacts and all that they need at run time, fetched by Maven once. */
 export async function mavenLibraries(name: string, artifacts: readonly Artifact[]): Promise<string> {
-  const cache = process.env.DROVER_SERVICES_CACHE ?? join(root, 'node_modules', '.cache', 'drover-services')
-  const libraries = join(cache, name)
-  if (existsSync(libraries)) return libraries
-  await mkdir(cache, { recursive: true })
-  const directory = await mkdtemp(join(cache, `${name}-install-`))
-  try {
+  return installed(name, async (directory) => {
     await writeFile(join(directory, 'pom.xml'), pom(artifacts))
     const goal = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies'
-    const scope = ['-DincludeScope=runtime', '-DoutputDirectory=lib']
+    const scope = ['-DincludeScope=runtime', '-DoutputDirectory=.']
     await run('mvn', ['-B', '-q', goal, ...scope], { cwd: directory, timeout: installTimeoutMs })
-    // Another test that was faster has the same.
-    await rename(join(directory, 'lib'), libraries).catch((error) => {
-      if (!existsSync(libraries)) throw error
-    })
-  } finally {
-    await rm(directory, { recursive: true, force: true })
-  }
-  return libraries
+  })
 }
 
 function pom(artifacts: readonly Artifact[]): string {
