@@ -1,9 +1,16 @@
 import { execFile } from 'node:child_process'
-import { globSync, readFileSync } from 'node:fs'
+import { globSync } from 'node:fs'
 import { chown, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { freePort, privateDirectory, type Service, startService, type User } from './service.ts'
+import {
+  freePort,
+  privateDirectory,
+  type Service,
+  startService,
+  type User,
+  unprivilegedUser,
+} from './service.ts'
 
 const execute = promisify(execFile)
 const name = 'drover'
@@ -20,7 +27,7 @@ export interface PostgresOptions {
  */
 export async function startPostgres({ settings = {} }: PostgresOptions = {}): Promise<Service> {
   const binaries = newestBinaries()
-  const user = unprivilegedUser()
+  const user = unprivilegedUser('postgres', 'nobody')
   const directory = await privateDirectory('postgres', user)
   const data = join(directory, 'data')
   await initialise(binaries, directory, data, user)
@@ -80,15 +87,4 @@ function newestBinaries(): string {
   )
   if (newest === undefined) throw new Error('PostgreSQL is not installed: apt-get install postgresql')
   return join(newest, '..')
-}
-
-/** PostgreSQL refuses to run as root. */
-function unprivilegedUser(): User | undefined {
-  if (process.getuid?.() !== 0) return undefined
-  const users = readFileSync('/etc/passwd', 'utf8')
-    .split('\n')
-    .map((line) => line.split(':'))
-  const found = users.find(([one]) => one === 'postgres') ?? users.find(([one]) => one === 'nobody')
-  if (found === undefined) throw new Error('There is no user postgres or nobody to run PostgreSQL as.')
-  return { uid: Number(found[2]), gid: Number(found[3]) }
 }

@@ -62,6 +62,20 @@ export async function startService(program: ServerProgram): Promise<Service> {
   return service
 }
 
+/** Started by root, servers that refuse to run as root get the first of these users that there is. */
+export function unprivilegedUser(...names: readonly string[]): User | undefined {
+  if (process.getuid?.() !== 0) return undefined
+  const users = new Map(
+    readFileSync('/etc/passwd', 'utf8')
+      .split('\n')
+      .map((line) => line.split(':'))
+      .map(([name, , uid, gid]) => [name, { uid: Number(uid), gid: Number(gid) }]),
+  )
+  const found = names.find((name) => users.has(name))
+  if (found === undefined) throw new Error(`There is no user ${names.join(' or ')}.`)
+  return users.get(found)
+}
+
 /** A new directory below the system's temporary one, which `user` may use. */
 export async function privateDirectory(name: string, user?: User): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), `drover-${name}-`))
