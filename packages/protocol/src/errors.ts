@@ -126,6 +126,11 @@ const table = {
     retryable: true,
     mqttReason: 0x88,
   },
+  blobsUnavailable: {
+    message: 'The storage of files does not answer now: {reason}. Try again.',
+    status: 503,
+    retryable: true,
+  },
   diskReserveReached: {
     message:
       'Only {freeBytes} bytes are left on the disk; nothing is accepted below {reserveBytes}. Free some space.',

@@ -20,3 +20,8 @@ export interface BlobInfo {
   readonly address: string
   readonly bytes: number
 }
+
+/** Anything else names no blob, and must not become part of a path. */
+export function isBlobAddress(text: string): boolean {
+  return /^[0-9a-f]{64}$/.test(text)
+}

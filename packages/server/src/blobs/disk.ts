@@ -3,9 +3,7 @@ import { createReadStream } from 'node:fs'
 import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { DroverError } from '@drover/protocol'
-import type { Blobs } from './blobs.ts'
-
-const addressPattern = /^[0-9a-f]{64}$/
+import { type Blobs, isBlobAddress } from './blobs.ts'
 
 /**
  * Blobs in a folder: `ab/abcdef…`, by the first two digits so that no folder grows too large. What a crash left
@@ -17,7 +15,7 @@ export async function openDiskBlobs(directory: string): Promise<Blobs> {
   for (const name of await readdir(unfinished)) await rm(join(unfinished, name), { force: true })
   const pathOf = (address: string) => join(directory, address.slice(0, 2), address)
   const info = async (address: string) => {
-    if (!addressPattern.test(address)) return undefined
+    if (!isBlobAddress(address)) return undefined
     try {
       return { address, bytes: (await stat(pathOf(address))).size }
     } catch (error) {
@@ -46,7 +44,7 @@ export async function openDiskBlobs(directory: string): Promise<Blobs> {
       return createReadStream(pathOf(address), { start: from })
     },
     async delete(address) {
-      if (addressPattern.test(address)) await rm(pathOf(address), { force: true })
+      if (isBlobAddress(address)) await rm(pathOf(address), { force: true })
     },
   }
 }
