@@ -56,8 +56,8 @@ export class Processor {
     for (const delivery of deliveries) {
       const record = new RecordCursor(delivery.bytes)
       while (record.next()) {
-        const version = delivery.firstPosition + record.index
-        if (version <= stored) continue
+        if (delivery.firstPosition + record.index <= stored) continue
+        const version = (delivery.firstVersion ?? delivery.firstPosition) + record.index
         if (!this.#ids.has(limits.metricsPerDeviceMax)) await this.#ids.refill()
         this.#processRecord(record, version, batch)
       }

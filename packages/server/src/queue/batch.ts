@@ -14,8 +14,8 @@
  * f64 receivedAt, and has no message id.
  */
 const magic = 0x31425244
-const headerBytes = 40
-const recordHeaderBytes = 20
+export const headerBytes = 40
+export const recordHeaderBytes = 20
 const stampBytes = 8
 /** Buffers of sealed batches that a writer keeps for the next ones. */
 const sparesMax = 4

@@ -20,7 +20,7 @@ const nextBytesMax = 1 << 20
 const clock = new ReceiptClock(new SharedArrayBuffer(8), () => Date.now() * 1000)
 
 /** Batches whose records hold `<name>0`, `<name>1`, …, so that order and gaps show. */
-function producer(name: string) {
+export function producer(name: string) {
   const writer = new BatchWriter(randomBytes(8), clock, 256)
   let number = 0
   return (count: number, paddingBytes = 0): SealedBatch => {

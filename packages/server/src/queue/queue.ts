@@ -21,14 +21,17 @@ export interface Queue {
 }
 
 export interface QueueCapabilities {
-  /** Whether a consumer may start at a position that it stored itself. */
+  /**
+   * Whether a consumer may start at a position that it stored itself. If not, the queue has no positions of its own: a partition's go on
+   * from the stored one, and what was not committed is delivered again, under new positions and its old versions.
+   */
   readonly startAtPosition: boolean
   readonly partitions: 'one' | 'many'
 }
 
 export interface Appended {
   readonly partition: number
-  /** Position of the batch's first record. */
+  /** Position of the batch's first record; 0 where the queue gives positions only when it delivers. */
   readonly firstPosition: number
 }
 
@@ -55,6 +58,11 @@ export interface Delivery extends Appended {
   readonly identity: string
   readonly bytes: Uint8Array
   readonly count: number
+  /**
+   * The version of its first record, where it is not the position: a queue without positions of its own gives them when it delivers,
+   * and other ones when it delivers again, but the version stays.
+   */
+  readonly firstVersion?: number
 }
 
 export interface Consumer {
