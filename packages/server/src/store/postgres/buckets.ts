@@ -2,17 +2,17 @@ import { type AggregateFunction, DroverError } from '@drover/protocol'
 import type { BucketsQuery, BucketsResult } from '../store.ts'
 import type { Session } from './database.ts'
 import { living } from './records.ts'
-import { sumColumns, sumTables } from './schema.ts'
+import { earliest, latest, sumColumns, sumTables } from './schema.ts'
 
 /** Of values in the order of time; of all series folded into one, by series at the same time. */
-const aggregates: Record<AggregateFunction, (filter: string, order: string) => string> = {
+const aggregates: Record<AggregateFunction, (filter: string) => string> = {
   avg: (filter) => `sum(total) ${filter} / sum(points) ${filter}`,
   min: (filter) => `min(low) ${filter}`,
   max: (filter) => `max(high) ${filter}`,
   sum: (filter) => `sum(total) ${filter}`,
   count: (filter) => `coalesce(sum(points) ${filter}, 0)`,
-  first: (filter, order) => `(array_agg(first ORDER BY first_time${order}) ${filter})[1]`,
-  last: (filter, order) => `(array_agg(last ORDER BY last_time DESC${order}) ${filter})[1]`,
+  first: (filter) => earliest(['first_time', 'series', 'first'], filter),
+  last: (filter) => latest(['last_time', 'series', 'last'], filter),
 }
 
 /** From the sums where whole hours or days are asked for, from points for the rest; to be asked of one moment. */
@@ -26,10 +26,7 @@ export async function findBuckets(
   const ids = await living(session, schema, query.seriesIds)
   const parts = await sourcesSql(session, schema, query, every, ids)
   const filter = query.goodOnly ? 'FILTER (WHERE quality = 0)' : ''
-  const columns = functions.map((name) => {
-    const order = group === 'series' ? '' : name === 'last' ? ', series DESC' : ', series'
-    return `, (${aggregates[name](filter, order)})::float8`
-  })
+  const columns = functions.map((name) => `, (${aggregates[name](filter)})::float8`)
   const rows = await session.arrays(
     `SELECT ${group === 'all' ? '0' : 'series'} AS s, start / ${every}::bigint * ${every}::bigint AS b,
        coalesce(sum(points) FILTER (WHERE quality = 0), 0)::float8,

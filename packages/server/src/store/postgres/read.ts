@@ -11,7 +11,7 @@ import type {
 import { findBuckets } from './buckets.ts'
 import type { Session } from './database.ts'
 import { findQuarantine, living, seriesColumns } from './records.ts'
-import { partitionsOf, pointTables } from './schema.ts'
+import { earliest, partitionsOf, pointTables } from './schema.ts'
 import type { StoreState } from './state.ts'
 
 export function readerOf(state: StoreState): StoreReader {
@@ -134,7 +134,7 @@ async function downsample(session: Session, schema: string, query: DownsampleQue
          GROUP BY series, stretch)
      SELECT series, t, value, quality FROM k WHERE n <= $5::bigint
      UNION ALL
-     SELECT series, min(t), value, (array_agg(quality ORDER BY t))[1] FROM k JOIN e USING (series, stretch)
+     SELECT series, min(t), value, ${earliest(['t', 'quality'])}::smallint FROM k JOIN e USING (series, stretch)
        WHERE value = low OR value = high GROUP BY series, stretch, value
      ORDER BY 1, 2`,
     [

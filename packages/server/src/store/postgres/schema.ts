@@ -14,6 +14,15 @@ export const sumTables = [
 ] as const
 export const sumColumns = 'points, low, high, total, first, first_time, last, last_time'
 
+/**
+ * The last of the columns at the smallest or largest of those before it, without sorting: times are below 2^53, so that
+ * a double holds them.
+ */
+export const earliest = (columns: readonly string[], filter = '') => extreme('min', columns, filter)
+export const latest = (columns: readonly string[], filter = '') => extreme('max', columns, filter)
+const extreme = (aggregate: string, columns: readonly string[], filter: string) =>
+  `(${aggregate}(ARRAY[${columns.join()}]::float8[]) ${filter})[${columns.length}]`
+
 /** The format of the tables; a newer one is refused. */
 const format = 1
 

@@ -2,7 +2,7 @@ import { DroverError } from '@drover/protocol'
 import type { Rows } from '../embedded/rows.ts'
 import { dayMicros } from '../micros.ts'
 import type { Session } from './database.ts'
-import { hourMicros, lockSql, partitionsOf, sumColumns, sumTables } from './schema.ts'
+import { earliest, hourMicros, latest, lockSql, partitionsOf, sumColumns, sumTables } from './schema.ts'
 import { nowMicros, type StoreState } from './state.ts'
 
 /**
@@ -105,15 +105,14 @@ const dayOf = (time: number) => time - (time % dayMicros)
 function hoursSql(schema: string, source: string): string {
   return `INSERT INTO ${schema}.hours (series, start, quality, ${sumColumns})
     SELECT series, time / ${hourMicros} * ${hourMicros} AS hour, quality, count(*), min(value), max(value), sum(value),
-      (array_agg(value ORDER BY time))[1], min(time), (array_agg(value ORDER BY time DESC))[1], max(time)
+      ${earliest(['time', 'value'])}, min(time), ${latest(['time', 'value'])}, max(time)
     FROM ${source} GROUP BY hour, series, quality ORDER BY hour, series`
 }
 
 function daysSql(schema: string, source: string): string {
   return `INSERT INTO ${schema}.days (series, start, quality, ${sumColumns})
     SELECT series, start / ${dayMicros} * ${dayMicros} AS day, quality, sum(points), min(low), max(high), sum(total),
-      (array_agg(first ORDER BY first_time))[1], min(first_time),
-      (array_agg(last ORDER BY last_time DESC))[1], max(last_time)
+      ${earliest(['first_time', 'first'])}, min(first_time), ${latest(['last_time', 'last'])}, max(last_time)
     FROM ${source} GROUP BY day, series, quality ORDER BY day, series`
 }
 
