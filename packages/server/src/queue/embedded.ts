@@ -57,7 +57,7 @@ export async function openEmbeddedQueue(options: EmbeddedQueueOptions): Promise<
 }
 
 class LogThread implements EmbeddedQueue {
-  readonly capabilities = { startAtPosition: true, partitions: 'one' } as const
+  readonly capabilities = { startAtPosition: true, partitions: 'one', retention: 'committed' } as const
   readonly #directory: string
   readonly #worker: Worker
   readonly #exited: Promise<void>

@@ -136,7 +136,7 @@ function open(kept: Kept): MemoryQueue {
   }
 
   return {
-    capabilities: { startAtPosition: true, partitions: 'one' },
+    capabilities: { startAtPosition: true, partitions: 'one', retention: 'committed' },
     async append(batch) {
       if (closed) throw new DroverError('shuttingDown')
       if (failure !== undefined) throw new DroverError('queueUnavailable', { reason: failure })
