@@ -27,10 +27,12 @@ export interface AuditTable {
 
 export function auditTable(db: Kysely<Tables>): AuditTable {
   return {
-    async add({ details, ...record }, atMicros) {
+    async add({ subject, details, ...record }, atMicros) {
+      // What somebody claims to be may hold anything, and must not keep the rest from being written.
+      const kept = subject?.replaceAll('\0', '\ufffd') ?? null
       await db
         .insertInto('audit')
-        .values({ ...record, at: atMicros, details: JSON.stringify(details) })
+        .values({ ...record, subject: kept, at: atMicros, details: JSON.stringify(details) })
         .execute()
     },
     async list(tenant, limit, beforeId = Number.MAX_SAFE_INTEGER) {

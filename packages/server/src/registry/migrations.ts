@@ -1,3 +1,4 @@
+import { DroverError } from '@drover/protocol'
 import { type ColumnDataType, type ColumnDefinitionBuilder, type Expression, type Kysely, sql } from 'kysely'
 import { type Migration, Migrator } from 'kysely/migration'
 
@@ -20,13 +21,26 @@ const migrations = (types: ColumnTypes): Record<string, Migration> => ({
 })
 
 /**
- * Brings the tables to the newest form, one process at a time where several share them; rejects with what the engine
- * says.
+ * Brings the tables to the newest form, one process at a time where several share them. Rejects with
+ * `badConfiguration` when they are of a newer Drover, else with what the engine says.
  */
 export async function migrateToLatest(db: Kysely<unknown>, types: ColumnTypes): Promise<void> {
   const migrator = new Migrator({ db, provider: { getMigrations: async () => migrations(types) } })
   const { error } = await migrator.migrateToLatest()
+  if (error && (await isNewer(db, Object.keys(migrations(types))))) throw newerRegistry(error)
   if (error) throw error
+}
+
+async function isNewer(db: Kysely<unknown>, known: readonly string[]): Promise<boolean> {
+  const done = await sql<{ name: string }>`select name from kysely_migration`
+    .execute(db)
+    .catch(() => undefined)
+  return done?.rows.some(({ name }) => !known.includes(name)) ?? false
+}
+
+function newerRegistry(cause: unknown): DroverError {
+  const reason = 'the registry is of a newer Drover, which this one cannot read; start that one'
+  return new DroverError('badConfiguration', { reason }, cause)
 }
 
 async function createDevices(db: Kysely<unknown>, types: ColumnTypes): Promise<void> {

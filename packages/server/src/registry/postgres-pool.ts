@@ -10,8 +10,8 @@ export interface PostgresOptions {
 /** A server that does not accept a connection by then counts as away. */
 const connectTimeoutMs = 5_000
 const statementTimeoutMs = 10_000
-/** A process that stops in the middle of a transaction must not hold up all others for longer. */
-const idleInTransactionTimeoutMs = 10_000
+/** A process that stands still in the middle of a transaction holds up all others; they wait for longer than this. */
+const idleInTransactionTimeoutMs = 5_000
 /** When the server's own limit has passed and nothing was heard, the network is cut. */
 const answerTimeoutMs = statementTimeoutMs + 2_000
 
@@ -58,7 +58,7 @@ export function openPool(config: ClientConfig, connectionsMax: number): Postgres
       try {
         return guarded(await pool.connect())
       } catch (error) {
-        throw asUnavailable(error as Error)
+        throw asDroverError(error as Error)
       }
     },
   }
@@ -66,39 +66,54 @@ export function openPool(config: ClientConfig, connectionsMax: number): Postgres
 
 function guarded(client: PoolClient): PostgresPoolClient {
   let isBroken = false
+  // Between two statements of a transaction nobody else listens, and an error that is not heard ends the process.
+  const onLost = () => {
+    isBroken = true
+  }
+  client.on('error', onLost)
   const query = async (text: string, parameters: readonly unknown[]) => {
     try {
       return await client.query(text, parameters as unknown[])
     } catch (error) {
       isBroken ||= breaksConnection(error as Error)
-      throw asUnavailable(error as Error)
+      throw asDroverError(error as Error)
     }
   }
   return {
     // Kysely asks by text; only for streams would it use a cursor.
     query: query as unknown as PostgresPoolClient['query'],
-    release: (destroy) => client.release(destroy || isBroken),
+    release(destroy) {
+      client.off('error', onLost)
+      client.release(destroy || isBroken)
+    },
   }
 }
 
-/** Classes of SQLSTATE that say that the server is not there: connection, resources, operator intervention. */
-const awayStates = /^(08|53|57P)/
-/** query_canceled (by the time limit), lock_not_available, deadlock_detected, idle_in_transaction_session_timeout. */
-const lateStates = new Set(['57014', '55P03', '40P01', '25P03'])
+/**
+ * SQLSTATEs that say that the server is not there: of connection, resources, operator intervention; that it is one that
+ * only reads (now); that it has given up a transaction which stood still.
+ */
+const awayStates = /^(08|53|57P|25006|25P03)/
+/** query_canceled (by the time limit), lock_not_available, deadlock_detected. */
+const lateStates = new Set(['57014', '55P03', '40P01'])
+/** character_not_in_repertoire: of all that Drover sends, PostgreSQL cannot keep NUL only. */
+const badTextState = '22021'
 
-/** Of user and password, database, permission, a server that only reads: what will not be otherwise by itself. */
+/** Of user and password, database, permission: what will not be otherwise by itself. */
 export function isRefusal(error: unknown): boolean {
-  return error instanceof DatabaseError && /^(28|3D|42501|25006)/.test(error.code ?? '')
+  return error instanceof DatabaseError && /^(28|3D|42501)/.test(error.code ?? '')
 }
 
 /** What does not come from the server comes from the way to it. */
 function breaksConnection(error: Error): boolean {
-  return !(error instanceof DatabaseError) || awayStates.test(error.code ?? '') || error.code === '25P03'
+  return !(error instanceof DatabaseError) || awayStates.test(error.code ?? '')
 }
 
-/** The error itself if it is not the database's being away. */
-function asUnavailable(error: Error): Error {
+/** The error itself if it is neither the database's being away nor a text that it cannot keep. */
+function asDroverError(error: Error): Error {
   const { code = '' } = error as DatabaseError
+  if (code === badTextState)
+    return new DroverError('badRequest', { reason: 'a text holds the character U+0000' }, error)
   if (!breaksConnection(error) && !lateStates.has(code)) return error
   return new DroverError('registryUnavailable', { reason: reasonOf(error) }, error)
 }

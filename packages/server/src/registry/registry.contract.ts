@@ -329,6 +329,23 @@ export function registryContract(name: string, open: () => Promise<Registry>): v
     )
 
     it(
+      'keeps in the audit log what anybody claims',
+      using(async ({ audit }) => {
+        const record = {
+          tenant: 1,
+          actor: 'unknown',
+          address: null,
+          action: 'test',
+          details: { claimed: 'a\0' },
+        }
+        await audit.add({ ...record, subject: 'a\0b' }, at)
+        const [row] = await audit.list(1, 1)
+        assert.equal(row?.subject, 'a\ufffdb')
+        assert.deepEqual(row?.details, { claimed: 'a\0' })
+      }),
+    )
+
+    it(
       'lists the audit log from its newest row, and trims it from its oldest',
       using(async ({ audit }) => {
         const record = { tenant: 1, actor: 'system', address: null, action: 'test', details: { n: 1 } }

@@ -125,6 +125,26 @@ describe('registry in PostgreSQL, opened by several', () => {
       assert.deepEqual(await ids(), ['one'])
     }))
 
+  it('is not held up for long by one that stands still in the middle of a transaction', () =>
+    usingTwo(async (one, two) => {
+      const { promise: resumed, resolve: resume } = Promise.withResolvers<void>()
+      const { promise: begun, resolve: begin } = Promise.withResolvers<void>()
+      const standing = one.transaction(async ({ devices }) => {
+        await devices.insert(1, [newDevice('lost')], 1)
+        begin()
+        await resumed
+      })
+      await begun
+      await two.devices.insert(1, [newDevice('one')], 1)
+      resume()
+      await assert.rejects(standing, (e) => isDroverError(e, 'registryUnavailable'))
+      await one.devices.insert(1, [newDevice('two')], 1)
+      assert.deepEqual(
+        (await two.devices.list(1, {}, 10)).map(({ id }) => id),
+        ['one', 'two'],
+      )
+    }))
+
   it('is read by processing', () =>
     usingTwo(async (one, _, url) => {
       const uid = (await one.devices.insert(1, [newDevice('one')], 1)).get('one')!
@@ -192,6 +212,20 @@ describe('registry in PostgreSQL, refused', () => {
       (e: Error) => isDroverError(e, 'badConfiguration') && /LATIN1/.test(e.message),
     )
   })
+
+  it('when it is of a newer Drover', () =>
+    usingTwo(async (_, __, url) => {
+      await ask(url, "insert into kysely_migration values ('999-later', '2100-01-01T00:00:00Z')")
+      const isNewer = (e: Error) => isDroverError(e, 'badConfiguration') && /newer/.test(e.message)
+      await assert.rejects(open(url), isNewer)
+    }))
+
+  it('to keep a text that PostgreSQL cannot', () =>
+    usingTwo(async ({ devices }) => {
+      const isBadRequest = (e: Error) => isDroverError(e, 'badRequest') && /U\+0000/.test(e.message)
+      await assert.rejects(devices.insert(1, [newDevice('one', { name: 'a\0' })], 1), isBadRequest)
+      await assert.rejects(devices.list(1, { words: ['a\0'] }, 10), isBadRequest)
+    }))
 
   it('to be copied into a file', () =>
     usingTwo(async (one) => {
