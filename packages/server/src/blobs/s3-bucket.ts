@@ -37,7 +37,8 @@ export class S3Bucket {
   readonly #client: S3Client
   readonly #bucket: string
 
-  constructor({ bucket, endpoint, region, pathStyle }: S3Place) {
+  /** A connection on which nothing moves for `idleTimeoutMs` is given up, also in the middle of an answer. */
+  constructor({ bucket, endpoint, region, pathStyle }: S3Place, idleTimeoutMs: number) {
     this.#bucket = bucket
     this.#client = new S3Client({
       ...(endpoint === undefined ? {} : { endpoint }),
@@ -48,6 +49,7 @@ export class S3Bucket {
         connectionTimeout: connectTimeoutMs,
         requestTimeout: requestTimeoutMs,
         throwOnRequestTimeout: true,
+        socketTimeout: idleTimeoutMs,
       },
     })
   }

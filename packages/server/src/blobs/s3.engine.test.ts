@@ -30,7 +30,7 @@ const open = (url: string, nowMs: () => number = Date.now) => openS3Blobs({ url,
 /** What a process leaves that ends now would find a day later. */
 async function leftovers(url: string) {
   const place = s3Place(url)
-  const bucket = new S3Bucket(place)
+  const bucket = new S3Bucket(place, 10_000)
   try {
     return await bucket.unfinished(`${place.prefix}tmp/`, new Date(Date.now() + dayMs))
   } finally {
@@ -84,7 +84,7 @@ describe('blobs in S3', () => {
   it('removes at its start what a crash left more than a day before', async () => {
     const url = emptyPlace()
     const place = s3Place(url)
-    const bucket = new S3Bucket(place)
+    const bucket = new S3Bucket(place, 10_000)
     await bucket.startUpload(`${place.prefix}tmp/upload`)
     await bucket.put(`${place.prefix}tmp/object`, Buffer.of(), createHash('sha256').digest())
     const blobs = await open(url)
@@ -103,6 +103,23 @@ describe('blobs in S3', () => {
     } finally {
       Object.assign(process.env, s3Credentials)
     }
+  })
+
+  it('does not wait for one that stops in the middle of an answer', async () => {
+    const blobs = await openS3Blobs({ url: emptyPlace(), nowMs: Date.now, idleTimeoutMs: 2_000 })
+    // More than the buffers of a connection hold.
+    const content = randomBytes(4 * partBytes)
+    const { address } = await blobs.put(pieces(content, partBytes), content.length)
+    const answer = (await blobs.get(address))[Symbol.asyncIterator]()
+    await answer.next()
+    service.pause()
+    try {
+      const rest = { [Symbol.asyncIterator]: () => answer }
+      await assert.rejects(hashOf(rest), (e) => isDroverError(e, 'blobsUnavailable'))
+    } finally {
+      service.resume()
+    }
+    blobs.close()
   })
 
   it('says that it is away, and goes on when it is back', async () => {

@@ -12,7 +12,11 @@ export interface S3BlobsOptions {
    */
   readonly url: string
   readonly nowMs: () => number
+  /** A transfer in which nothing moves for so long is given up; also when who reads a blob does not go on. */
+  readonly idleTimeoutMs?: number
 }
+
+const idleTimeoutMsDefault = 120_000
 
 /** S3 copies no larger object in one step. */
 const objectBytesMax = 5 * 1024 ** 3
@@ -23,9 +27,13 @@ const unfinishedAgeMs = 24 * 3_600_000
  * Blobs in a bucket of S3, or of what speaks like it: `prefix/ab/abcdef…`; what is on its way is below `prefix/tmp/`.
  * Rejects with `badConfiguration` when the bucket cannot be used, `blobsUnavailable` when nobody answers.
  */
-export async function openS3Blobs({ url, nowMs }: S3BlobsOptions): Promise<Blobs & { close(): void }> {
+export async function openS3Blobs({
+  url,
+  nowMs,
+  idleTimeoutMs = idleTimeoutMsDefault,
+}: S3BlobsOptions): Promise<Blobs & { close(): void }> {
   const place = s3Place(url)
-  const bucket = new S3Bucket(place)
+  const bucket = new S3Bucket(place, idleTimeoutMs)
   const temporary = `${place.prefix}tmp/`
   const keyOf = (address: string) => `${place.prefix}${address.slice(0, 2)}/${address}`
   try {

@@ -3,6 +3,7 @@ import { type Kysely, sql } from 'kysely'
 import { Client, type ClientConfig, type Notification } from 'pg'
 import { retry } from '../runtime/retry.ts'
 import type { RegistryChange } from './changes.ts'
+import { asDroverError } from './postgres-pool.ts'
 import type { Tables } from './tables.ts'
 
 const channel = 'drover_registry'
@@ -42,6 +43,7 @@ export class PostgresChanges {
     return this.#client !== undefined
   }
 
+  /** Rejects with `registryUnavailable`. */
   async open(): Promise<void> {
     await this.#connect()
     this.#heartbeat = setInterval(() => this.#check(), heartbeatPeriodMs).unref()
@@ -76,7 +78,7 @@ export class PostgresChanges {
       await client.query(`listen ${channel}`)
     } catch (error) {
       client.end().catch(() => {})
-      throw error
+      throw asDroverError(error as Error)
     }
     if (this.#closed.signal.aborted) await client.end()
     else this.#client = client

@@ -110,7 +110,7 @@ function breaksConnection(error: Error): boolean {
 }
 
 /** The error itself if it is neither the database's being away nor a text that it cannot keep. */
-function asDroverError(error: Error): Error {
+export function asDroverError(error: Error): Error {
   const { code = '' } = error as DatabaseError
   if (code === badTextState)
     return new DroverError('badRequest', { reason: 'a text holds the character U+0000' }, error)
