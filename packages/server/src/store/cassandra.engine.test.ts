@@ -3,7 +3,7 @@ import { startCassandra } from '../../../../tests/support/services/cassandra.ts'
 import { openCassandraStore } from './cassandra.ts'
 import { storeContract } from './store.contract.ts'
 
-const server = await startCassandra()
+const server = await startCassandra({ tables: 'quick' })
 after(() => server[Symbol.asyncDispose]())
 
 /** A keyspace for each directory that the contract makes. */

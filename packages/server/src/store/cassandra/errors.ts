@@ -11,9 +11,12 @@ export function cassandraError(error: unknown): unknown {
   return new DroverError('storeUnavailable', { reason: reasonOf(error) }, error)
 }
 
-/** Of several nodes that were tried, what the first one answered. */
 function reasonOf(error: Error): string {
-  const inner = 'innerErrors' in error ? Object.values(error.innerErrors as object)[0] : undefined
-  const shown = inner instanceof Error ? inner : error
-  return shown.message.split('\n')[0]!
+  return innermost(error).message.split('\n')[0]!
+}
+
+/** Of several nodes that were tried, what came of the first one. */
+export function innermost(error: Error): Error {
+  const [inner] = 'innerErrors' in error ? Object.values(error.innerErrors as object) : []
+  return inner instanceof Error ? inner : error
 }

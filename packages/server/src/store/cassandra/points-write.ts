@@ -93,7 +93,7 @@ export class PointWriter {
         for (const [time, at] of times) {
           const bucket = Math.floor(time / this.#options.layout.bucketMicros)
           points.add(groupOf(series) * buckets + bucket, this.#insert(rows, series, bucket, time, at))
-          this.#addBucket(series, bucket, index, newBuckets)
+          this.#addBucket(series, bucket, this.#isLate(time), index, newBuckets)
           if (time > newest) newest = time
         }
         latest.add(groupOf(series), this.#insertLatest(rows, series, newest, times.get(newest)!))
@@ -103,20 +103,24 @@ export class PointWriter {
     for (const bucket of newBuckets) this.#knownBuckets.add(bucket)
   }
 
-  #addBucket(series: number, bucket: number, index: Partitions, added: number[]): void {
+  /** A bucket is noted once, and for points that are late each time: retention may have forgotten it. */
+  #addBucket(series: number, bucket: number, isLate: boolean, index: Partitions, added: number[]): void {
     const key = series * buckets + bucket
-    if (this.#knownBuckets.has(key) || added.at(-1) === key) return
+    if ((this.#knownBuckets.has(key) && !isLate) || added.at(-1) === key) return
     added.push(key)
     index.add(groupOf(series), {
-      query: 'INSERT INTO point_buckets (series_group, series, bucket) VALUES (?, ?, ?)',
-      params: [groupOf(series), series, bucket],
+      query: 'INSERT INTO point_buckets (series_group, series, bucket) VALUES (?, ?, ?) USING TIMESTAMP ?',
+      params: [groupOf(series), series, bucket, this.#options.nowSeconds() * 1e6],
     })
+  }
+
+  #isLate(time: number): boolean {
+    return time / 1e6 < this.#options.nowSeconds() - daySeconds
   }
 
   #insert(rows: Rows, series: number, bucket: number, time: number, at: number): Statement {
     const { nowSeconds, retentionSeconds } = this.#options
     const now = nowSeconds()
-    const isLate = time / 1e6 < now - daySeconds
     const ttl = retentionSeconds === undefined ? 0 : ttlOf(time / 1e6 + retentionSeconds - now)
     return {
       query: `INSERT INTO ${rows.table} (series_group, bucket, series, time, value, quality, arrived)
@@ -129,7 +133,7 @@ export class PointWriter {
         rows.valueAt(at),
         rows.qualityAt(at),
         // Only of what came late has retention to know when it did.
-        isLate ? now : undefined,
+        this.#isLate(time) ? now : undefined,
         rows.versionAt(at),
         ttl,
       ],

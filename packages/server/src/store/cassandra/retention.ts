@@ -23,22 +23,31 @@ export async function applyRetention(
   nowSeconds: number,
 ): Promise<void> {
   const lastBucket = Math.floor(olderThanMicros / layout.bucketMicros)
+  const arrivedBefore = nowSeconds - daySeconds
   const query = 'SELECT series, bucket FROM point_buckets'
   for await (const rows of session.pages<{ series: number; bucket: number }>(query, []))
     await concurrently(
       rows.filter(({ bucket }) => bucket <= lastBucket),
       seriesAtATime,
       async ({ series, bucket }) => {
+        let kept = 0
         for (const table of ['numbers', 'texts'])
-          await retain(session, {
-            table,
-            series,
-            bucket,
-            olderThanMicros,
-            arrivedBefore: nowSeconds - daySeconds,
-          })
+          kept += await retain(session, { table, series, bucket, olderThanMicros, arrivedBefore })
+        if (kept === 0 && bucket < lastBucket) await forgetBucket(session, series, bucket, nowSeconds)
       },
     )
+}
+
+/** Who wrote a point of it within the last hour has noted the bucket again, and that stays. */
+async function forgetBucket(
+  session: Session,
+  series: number,
+  bucket: number,
+  nowSeconds: number,
+): Promise<void> {
+  const query =
+    'DELETE FROM point_buckets USING TIMESTAMP ? WHERE series_group = ? AND series = ? AND bucket = ?'
+  await session.mutate([[{ query, params: [(nowSeconds - 3_600) * 1e6, groupOf(series), series, bucket] }]])
 }
 
 interface Aging {
@@ -50,26 +59,26 @@ interface Aging {
   readonly arrivedBefore: number
 }
 
-async function retain(session: Session, aging: Aging): Promise<void> {
+/** Answers how many points stay. */
+async function retain(session: Session, aging: Aging): Promise<number> {
   const { table, series, bucket, olderThanMicros, arrivedBefore } = aging
   const pages = session.pages<AgedRow>(
     `SELECT time, arrived, writetime(quality) AS version FROM ${table}
       WHERE series_group = ? AND bucket = ? AND series = ? AND time < ?`,
     [groupOf(series), bucket, series, olderThanMicros],
   )
+  let kept = 0
   for await (const rows of pages) {
-    const runs: AgedRow[][] = []
-    let run: AgedRow[] = []
-    for (const row of rows) {
-      if (row.arrived === null || row.arrived < arrivedBefore) run.push(row)
-      else if (run.length > 0) {
-        runs.push(run)
-        run = []
+    const runs: AgedRow[][] = [[]]
+    for (const row of rows)
+      if (row.arrived === null || row.arrived < arrivedBefore) runs.at(-1)!.push(row)
+      else {
+        kept++
+        runs.push([])
       }
-    }
-    if (run.length > 0) runs.push(run)
-    await session.mutate(runs.flatMap((of) => deleteRun(aging, of)))
+    await session.mutate(runs.flatMap((run) => (run.length === 0 ? [] : deleteRun(aging, run))))
   }
+  return kept
 }
 
 /** One range for rows that follow on each other, at the highest of their versions: what is newer stays. */

@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { DroverError } from '@drover/protocol'
 import type { Client, types } from 'cassandra-driver'
 import { concurrently } from './concurrently.ts'
-import { cassandraError } from './errors.ts'
+import { cassandraError, innermost } from './errors.ts'
 import type { CassandraAddress } from './url.ts'
 
 /** Values that are bound to a statement: 64-bit integers as numbers, `undefined` where a column is left as it is. */
@@ -32,6 +33,10 @@ export interface Ask {
 }
 
 const connectTimeoutMs = 10_000
+const closeTimeoutMs = 5_000
+/** Between two attempts to reach a node that is away. */
+const reconnectFirstMs = 250
+const reconnectMsMax = 5_000
 const requestTimeoutMs = 12_000
 /** Mutations that wait for their answers at a time. */
 const mutationsInFlight = 64
@@ -69,6 +74,10 @@ export class Session implements Ask {
       encoding: { useUndefinedAsUnset: true },
       pooling: { coreConnectionsPerHost: { 0: 2, 1: 1 }, maxRequestsPerConnection: 4_096 },
       policies: {
+        reconnection: new policies.reconnection.ExponentialReconnectionPolicy(
+          reconnectFirstMs,
+          reconnectMsMax,
+        ),
         loadBalancing: new policies.loadBalancing.TokenAwarePolicy(
           new policies.loadBalancing.DCAwareRoundRobinPolicy(datacenter),
         ),
@@ -168,8 +177,12 @@ export class Session implements Ask {
     return { applied: found.wasApplied(), current: (found.rows ?? []) as unknown as T[] }
   }
 
+  /** Not for ever: the driver's library does not always answer when a node is away. */
   async close(): Promise<void> {
-    await this.#client.shutdown()
+    const late = new AbortController()
+    const waited = sleep(closeTimeoutMs, undefined, { signal: late.signal }).catch(() => {})
+    await Promise.race([this.#client.shutdown(), waited])
+    late.abort()
   }
 }
 
@@ -194,7 +207,7 @@ async function answered<T>(answer: Promise<T>): Promise<T> {
 }
 
 function openingError(error: unknown, datacenter: string): unknown {
-  const { name, message } = error as Error
+  const { name, message } = innermost(error as Error)
   if (name === 'ArgumentError' && /data ?center/i.test(message))
     return new DroverError('badConfiguration', {
       reason: `Cassandra has no data centre ${datacenter}: ${message}`,
