@@ -2,17 +2,15 @@ import { DroverError } from '@drover/protocol'
 import { Admin } from '@platformatic/kafka'
 import type { SealedBatch } from './batch.ts'
 import { groupOf, KafkaConsumer, keptOf, startAfter } from './kafka/consumer.ts'
-import { unavailable } from './kafka/errors.ts'
+import { refusedAtStart, unavailable } from './kafka/errors.ts'
 import { BatchProducer } from './kafka/producer.ts'
-import { clientOptions, type KafkaSettings, readSettings } from './kafka/settings.ts'
+import { clientOptions, type KafkaOverrides, type KafkaSettings, readSettings } from './kafka/settings.ts'
 import { ensureTopic, type Topic } from './kafka/topic.ts'
 import type { Appended, ConsumeOptions, Consumer, Queue, QueueStatus } from './queue.ts'
 
-export interface KafkaQueueOptions {
+export interface KafkaQueueOptions extends KafkaOverrides {
   /** `kafka://[user:password@]host:port,host:port[/topic][?…]`, see docs/reference/kafka.md. */
   readonly url: string
-  /** Instead of the one in the URL. */
-  readonly password?: string
   /** Something went wrong that is tried again. */
   readonly onFailure?: (error: unknown) => void
   /** A setting of the topic is not safe. */
@@ -24,14 +22,14 @@ const latestTime = -3n
 
 /** The queue in a topic of Kafka. Rejects with `badConfiguration` or `queueUnavailable`. */
 export async function openKafkaQueue(options: KafkaQueueOptions): Promise<Queue> {
-  const settings = readSettings(options.url, options.password)
+  const settings = readSettings(options.url, options)
   const admin = new Admin(clientOptions(settings))
   try {
     const topic = await ensureTopic(admin, settings, options.onWarning ?? (() => {}))
     return new KafkaQueue(options, settings, admin, topic)
   } catch (error) {
     await admin.close().catch(() => {})
-    throw unavailable(error)
+    throw refusedAtStart(error)
   }
 }
 

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { DroverError, errorTable, isDroverError } from '@drover/protocol'
-import { Admin, fetchV17 } from '@platformatic/kafka'
+import { Admin, fetchV17, type RecordsBatch } from '@platformatic/kafka'
 import type { ConsumeOptions, Consumer, Delivery, StoredPosition } from '../queue.ts'
 import { answered, unavailable } from './errors.ts'
 import { Membership } from './membership.ts'
@@ -208,13 +208,22 @@ export class KafkaConsumer implements Consumer {
       for (const response of answer.responses.flatMap(({ partitions }) => partitions)) {
         const reader = byPartition.get(response.partitionIndex)!
         // A partition that was lost meanwhile, or came back, is read by nobody or by another one.
-        if (this.#readers.get(reader.partition) === reader) this.#buffer(reader.take(response.records ?? []))
+        if (this.#readers.get(reader.partition) === reader) this.#buffer(this.#read(reader, response.records))
       }
     } catch (error) {
       if (answered(error, 'OFFSET_OUT_OF_RANGE')) return this.#fail(this.#gone(error))
       this.#fetchClient.clearMetadata()
       await this.#pause(error)
     }
+  }
+
+  #read(reader: PartitionReader, records: readonly RecordsBatch[] = []): Delivery[] {
+    const { foreign } = reader
+    const deliveries = reader.take(records)
+    const passedOver = reader.foreign - foreign
+    if (passedOver > 0)
+      this.#options.onFailure(new Error(`${passedOver} records of the topic are not Drover's: passed over`))
+    return deliveries
   }
 
   #gone(error: unknown): DroverError {

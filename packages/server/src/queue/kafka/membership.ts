@@ -159,7 +159,8 @@ export class Membership {
   }
 
   async #lose(partitions: readonly number[]): Promise<void> {
-    if (partitions.length > 0) await this.#options.onLost(partitions)
+    // Whoever could not store what it took has failed, and says so itself; the store refuses its late writes.
+    if (partitions.length > 0) await this.#options.onLost(partitions).catch(this.#options.onFailure)
     for (const partition of partitions) this.#owned.delete(partition)
     this.#wake.abort()
   }

@@ -12,6 +12,16 @@ export interface KafkaSettings {
   readonly retentionHours: number
   readonly sasl: SASLOptions | undefined
   readonly tls: { readonly ca?: Buffer; readonly cert?: Buffer; readonly key?: Buffer } | undefined
+  /** Until the answer to one request, of which there are up to three. */
+  readonly requestTimeoutMs: number
+}
+
+/** What is given beside the URL. */
+export interface KafkaOverrides {
+  /** Instead of the one in the URL, and as it is: nothing in it is escaped. */
+  readonly password?: string
+  /** Default 10 s. */
+  readonly requestTimeoutMs?: number
 }
 
 const mechanisms = {
@@ -26,9 +36,9 @@ const topicForm = /^[A-Za-z0-9._-]{1,200}$/
 
 /**
  * Reads `kafka://[user:password@]host:port,host:port[/topic][?…]`; docs/reference/kafka.md says which parameters there are.
- * `password` stands in for one that is not in the URL. Throws `badConfiguration`.
+ * Throws `badConfiguration`.
  */
-export function readSettings(url: string, password?: string): KafkaSettings {
+export function readSettings(url: string, overrides: KafkaOverrides = {}): KafkaSettings {
   const parts = form.exec(url)
   if (!parts) throw bad('write kafka://host:port,host:port/topic')
   const [, user, inUrl, hosts, topic = '', query = ''] = parts
@@ -44,8 +54,9 @@ export function readSettings(url: string, password?: string): KafkaSettings {
     partitions: whole('partitions', 16, 10_000),
     replication: parameters.has('replication') ? whole('replication', 1, 100) : undefined,
     retentionHours: whole('retentionHours', 168, 24 * 3650),
-    sasl: readSasl(parameters, user, inUrl ?? password),
+    sasl: readSasl(parameters, unescaped(user), overrides.password ?? unescaped(inUrl)),
     tls: readTls(parameters),
+    requestTimeoutMs: overrides.requestTimeoutMs ?? 10_000,
   }
 }
 
@@ -55,7 +66,15 @@ function readSasl(parameters: URLSearchParams, user = '', password = ''): SASLOp
   if (!Object.hasOwn(mechanisms, name)) throw bad(`sasl is one of ${Object.keys(mechanisms).join(', ')}`)
   if (user === '' || password === '') throw bad('sasl needs a user and a password')
   const mechanism = mechanisms[name as keyof typeof mechanisms]
-  return { mechanism, username: decodeURIComponent(user), password: decodeURIComponent(password) }
+  return { mechanism, username: user, password }
+}
+
+function unescaped(text = ''): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    throw bad('write % in the user and the password as %25')
+  }
 }
 
 function readTls(parameters: URLSearchParams): KafkaSettings['tls'] {
@@ -95,22 +114,17 @@ function bad(reason: string): DroverError {
 }
 
 /** Every wait of the client has an end. */
-export const clientTimes = {
-  connectTimeout: 5_000,
-  /** Until the answer to one request. */
-  requestTimeout: 10_000,
-  /** Until the replicas of a produced batch have it. */
-  timeout: 8_000,
-  retries: 2,
-  retryDelay: 200,
-} as const
-
-export function clientOptions({ brokers, sasl, tls }: KafkaSettings): BaseOptions {
+export function clientOptions({ brokers, sasl, tls, requestTimeoutMs }: KafkaSettings): BaseOptions {
   return {
     clientId: 'drover',
     bootstrapBrokers: [...brokers],
     autocreateTopics: false,
-    ...clientTimes,
+    connectTimeout: 5_000,
+    requestTimeout: requestTimeoutMs,
+    // Until the replicas of a produced batch have it: the broker's answer comes first.
+    timeout: requestTimeoutMs * 0.8,
+    retries: 2,
+    retryDelay: 200,
     ...(sasl && { sasl }),
     ...(tls && { tls }),
   }
