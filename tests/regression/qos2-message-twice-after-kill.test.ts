@@ -24,7 +24,9 @@ test('a session whose packet ids are in the unstored end of the queue is known a
     onMessageFailure: fail,
     onFailure: fail,
   })
-  assert.deepEqual(await service.restoredSessions(firstPosition), [{ deviceUid: 1, clientId: 'meter' }])
+  assert.deepEqual(await service.restoredSessions(firstPosition, 10_000), [
+    { deviceUid: 1, clientId: 'meter' },
+  ])
   await service.close()
   await queue.close()
 })

@@ -23,6 +23,7 @@ import type { Notice } from './gateway/notices.ts'
 import { isOn, startListeners } from './listeners.ts'
 import { metricSources } from './metric-sources.ts'
 import type { PartInput } from './parts.ts'
+import { restoredSessions } from './restored-sessions.ts'
 import { systemClock } from './runtime/clock.ts'
 import { claimDataDirectory } from './runtime/data-directory.ts'
 import { createBootId } from './runtime/ids.ts'
@@ -141,7 +142,7 @@ async function startGateway(
   const directory = createDirectory({
     authenticator: deviceAccess,
     kept: await registry.connections.all(),
-    restored: await storage.restoredSessions((await queue.status()).nextPosition - 1),
+    restored: await restoredSessions(queue, storage),
   })
   directory.subscribe((device, connection) => live.publishConnection(device, connection))
   const presenceError = (error: Error) =>

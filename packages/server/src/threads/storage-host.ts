@@ -46,8 +46,8 @@ export interface Storage {
   applyRetention(olderThanMicros: number): Promise<void>
   backup(directory: string): Promise<void>
   metrics(): Promise<StorageMetrics>
-  /** Sessions of MQTT that hold unreleased packet ids once everything up to the queue's position is stored; asked at the start. */
-  restoredSessions(lastPosition: number): Promise<readonly RestoredSession[]>
+  /** Sessions of MQTT that hold unreleased packet ids, once everything up to the queue's position is stored or the time is over. */
+  restoredSessions(lastPosition: number, timeoutMs: number): Promise<readonly RestoredSession[]>
   /** Stores what was taken from the queue, closes the store and ends the thread. */
   close(): Promise<void>
 }
@@ -133,7 +133,7 @@ function methodsOf(service: Remote<StorageService>): Omit<Storage, 'reader' | 'o
     applyRetention: (olderThanMicros) => service.applyRetention(olderThanMicros),
     backup: (directory) => service.backup(directory),
     metrics: () => service.metrics(),
-    restoredSessions: (lastPosition) => service.restoredSessions(lastPosition),
+    restoredSessions: (lastPosition, timeoutMs) => service.restoredSessions(lastPosition, timeoutMs),
   }
 }
 

@@ -18,8 +18,8 @@ export interface StorageService {
   applyRetention(olderThanMicros: number): Promise<void>
   backup(directory: string): Promise<void>
   metrics(): Promise<StorageMetrics>
-  /** Answers once what the queue held up to that position is stored, since packet ids are found there too. */
-  restoredSessions(lastPosition: number): Promise<readonly RestoredSession[]>
+  /** Answers once what the queue held up to that position is stored, since packet ids are found there too, or after that time. */
+  restoredSessions(lastPosition: number, timeoutMs: number): Promise<readonly RestoredSession[]>
   /** Stores what was taken from the queue; the store can be closed then. */
   close(): Promise<void>
 }
@@ -68,8 +68,6 @@ export interface StorageParts {
 }
 
 const livePeriodMs = 50
-/** With more waiting in the queue than is stored in this time, the start goes on with the sessions known by then. */
-const restoreTimeoutMs = 10_000
 
 /** The storage thread's work, on whatever thread. */
 export async function startStorageService(parts: StorageParts): Promise<StorageService> {
@@ -95,8 +93,8 @@ export async function startStorageService(parts: StorageParts): Promise<StorageS
     applyRetention: (olderThanMicros) => writer.applyRetention(olderThanMicros),
     backup: (directory) => store.backup(directory),
     metrics: async () => ({ processing: processing.metrics, store: await store.reader.status() }),
-    restoredSessions: async (lastPosition) => {
-      await processing.reached(lastPosition, restoreTimeoutMs)
+    restoredSessions: async (lastPosition, timeoutMs) => {
+      await processing.reached(lastPosition, timeoutMs)
       return restoredSessions(await writer.loadKeys('all'))
     },
     close: async () => {

@@ -203,7 +203,9 @@ describe('the storage thread', () => {
     const queue = await openQueue(directory)
     const storage = await start(directory, queue)
     const { nextPosition } = await queue.status()
-    assert.deepEqual(await storage.restoredSessions(nextPosition - 1), [{ deviceUid: 1, clientId: 'client' }])
+    assert.deepEqual(await storage.restoredSessions(nextPosition - 1, 10_000), [
+      { deviceUid: 1, clientId: 'client' },
+    ])
     assert.deepEqual(await valuesOf(storage, 1, 2), [1, 2])
     assert.deepEqual(await valuesOf(storage, 2, 1), [5])
     await storage.close()
