@@ -80,7 +80,13 @@ async function createKeyspace(address: CassandraAddress): Promise<void> {
       'SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = ?',
       [keyspace],
     )
-    const copies = address.replication ?? Math.min(copiesMax, session.nodes)
+    const { nodes } = session
+    const nodesHere = nodes.get(datacenter)
+    if (nodesHere === undefined)
+      throw new DroverError('badConfiguration', {
+        reason: `Cassandra has no data centre ${datacenter}, but ${[...nodes.keys()].join(', ')}`,
+      })
+    const copies = address.replication ?? Math.min(copiesMax, nodesHere)
     if (known.length === 0)
       await session.define(
         `CREATE KEYSPACE IF NOT EXISTS ${keyspace}

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { DroverError } from '@drover/protocol'
-import type { Client, types } from 'cassandra-driver'
+import type { Client, policies, types } from 'cassandra-driver'
 import { concurrently } from './concurrently.ts'
 import { cassandraError, innermost } from './errors.ts'
 import type { CassandraAddress } from './url.ts'
@@ -65,7 +65,6 @@ export class Session implements Ask {
     const { contactPoints, credentials, datacenter, tls, ca } = address
     const client = new Client({
       contactPoints: [...contactPoints],
-      localDataCenter: datacenter,
       keyspace,
       ...(credentials && {
         authProvider: new auth.PlainTextAuthProvider(credentials.username, credentials.password),
@@ -78,9 +77,7 @@ export class Session implements Ask {
           reconnectFirstMs,
           reconnectMsMax,
         ),
-        loadBalancing: new policies.loadBalancing.TokenAwarePolicy(
-          new policies.loadBalancing.DCAwareRoundRobinPolicy(datacenter),
-        ),
+        loadBalancing: loadBalancing(policies.loadBalancing, datacenter, keyspace),
       },
       queryOptions: { prepare: true, isIdempotent: true },
       socketOptions: { connectTimeout: connectTimeoutMs, readTimeout: requestTimeoutMs },
@@ -89,14 +86,19 @@ export class Session implements Ask {
       await client.connect()
     } catch (error) {
       await client.shutdown()
-      throw openingError(error, datacenter)
+      throw openingError(error)
     }
     return new Session(client, driver, address)
   }
 
-  /** Nodes of the data centre. */
-  get nodes(): number {
-    return this.#client.hosts.length
+  /** Nodes that are known, by their data centre. */
+  get nodes(): ReadonlyMap<string, number> {
+    return new Map(
+      [...Map.groupBy(this.#client.hosts.values(), ({ datacenter }) => datacenter)].map(([name, hosts]) => [
+        name,
+        hosts.length,
+      ]),
+    )
   }
 
   /** A statement that defines something; waits until all nodes know it. */
@@ -206,15 +208,21 @@ async function answered<T>(answer: Promise<T>): Promise<T> {
   }
 }
 
-function openingError(error: unknown, datacenter: string): unknown {
-  const { name, message } = innermost(error as Error)
-  if (name === 'ArgumentError' && /data ?center/i.test(message))
-    return new DroverError('badConfiguration', {
-      reason: `Cassandra has no data centre ${datacenter}: ${message}`,
-    })
-  if (name === 'AuthenticationError')
-    return new DroverError('badConfiguration', {
-      reason: 'Cassandra refuses the user or the password of its URL',
-    })
-  return cassandraError(error)
+/**
+ * Without a keyspace, any node: one that is told of a data centre which does not exist goes on trying for ever, even when
+ * it is closed.
+ */
+function loadBalancing(
+  { TokenAwarePolicy, DCAwareRoundRobinPolicy, RoundRobinPolicy }: typeof policies.loadBalancing,
+  datacenter: string,
+  keyspace: string | undefined,
+) {
+  if (keyspace === undefined) return new RoundRobinPolicy()
+  return new TokenAwarePolicy(new DCAwareRoundRobinPolicy(datacenter))
+}
+
+function openingError(error: unknown): unknown {
+  if (innermost(error as Error).name !== 'AuthenticationError') return cassandraError(error)
+  const reason = 'Cassandra refuses the user or the password of its URL'
+  return new DroverError('badConfiguration', { reason }, error)
 }
