@@ -3,6 +3,7 @@ import packageJson from '../package.json' with { type: 'json' }
 import { backupCommand } from './commands/backup.ts'
 import { benchCommand } from './commands/bench.ts'
 import { devicesCommand } from './commands/devices.ts'
+import { doctorCommand, migrateCommand } from './commands/engines.ts'
 import { profilesCommand } from './commands/profiles.ts'
 import { replayCommand } from './commands/replay.ts'
 import { simulateCommand } from './commands/simulate.ts'
@@ -60,6 +61,8 @@ export function createProgram(context: Context): Command {
     replayCommand(context),
     simulateCommand(context),
     backupCommand(context),
+    migrateCommand(context),
+    doctorCommand(context),
     benchCommand(context),
   ]
   for (const command of commands) program.addCommand(command)

@@ -1,9 +1,10 @@
-import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
-import { DroverError } from '@drover/protocol'
-import { type Configuration, parseConfiguration } from './config.ts'
+import { readConfiguration } from './commands.ts'
+import type { Configuration } from './config.ts'
 import { type RunningServer, startServer } from './main.ts'
 import { createLogger, type Logger } from './runtime/logger.ts'
+
+export { doctor, migrate } from './commands.ts'
 
 /**
  * `drover up`: starts the server with these arguments, and answers with the exit code once it has stopped, on SIGINT or
@@ -13,7 +14,7 @@ export async function up(
   args: readonly string[],
   env: Readonly<Record<string, string | undefined>> = process.env,
 ): Promise<number> {
-  const configuration = parseConfiguration({ args, env, readFile })
+  const configuration = readConfiguration(args, env)
   if ('help' in configuration) {
     process.stdout.write(`${configuration.help.trimEnd()}\n`)
     return 0
@@ -73,14 +74,4 @@ function announce(server: RunningServer, configuration: Configuration, log: Logg
     'next: add a device in the console, or see the reference',
   )
   log.info({ ...addresses, data: configuration.dataDirectory, startedInMs }, 'ready')
-}
-
-function readFile(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    const reason = `${path} cannot be read: ${(error as Error).message}`
-    throw new DroverError('badConfiguration', { reason }, error)
-  }
 }

@@ -98,7 +98,7 @@ function startThread(input: PartInput, queue: QueueAccess): Promise<Storage> {
 
 function storeAccess({ configuration, paths }: PartInput): StoreAccess {
   const { store, queryTimeoutMs, storeThreads: threads, hotPointsMax, logBytesMax } = configuration
-  if (store.kind !== 'embedded') return { ...store, queryTimeoutMs }
+  if (store.kind !== 'embedded') return { ...store, queryTimeoutMs, tidies: true }
   return {
     kind: 'embedded',
     directory: paths.store,
@@ -121,7 +121,7 @@ async function startReader({ configuration, lifecycle }: PartInput): Promise<Sto
   if (server.kind === 'embedded') return undefined
   const store = await lifecycle.start(
     'reader of the store',
-    () => openStoreServer(server, { queryTimeoutMs }),
+    () => openStoreServer(server, { queryTimeoutMs, tidies: false }),
     (part) => part.close(),
   )
   return store.reader

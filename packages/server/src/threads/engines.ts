@@ -20,6 +20,8 @@ export type RegistryServer = External<Configuration['registry']>
 
 export interface StoreServerOptions {
   readonly queryTimeoutMs: number
+  /** Whether it also tidies up in the background, which one client of a process does. */
+  readonly tidies: boolean
 }
 
 /** How a thread opens the store. */
@@ -31,19 +33,23 @@ export type StoreAccess =
 export type RegistryAccess = { readonly kind: 'embedded'; readonly path: string } | RegistryServer
 
 /** A client of its own. Rejects with `queueUnavailable` or `badConfiguration`. */
-export async function openQueueServer({ kind, url }: QueueServer): Promise<Queue> {
-  if (kind === 'kafka') return (await import('../queue/kafka.ts')).openKafkaQueue({ url })
+export async function openQueueServer(
+  { kind, url }: QueueServer,
+  onWarning?: (warning: string) => void,
+): Promise<Queue> {
+  if (kind === 'kafka') return (await import('../queue/kafka.ts')).openKafkaQueue({ url, onWarning })
   return (await import('../queue/rabbitmq.ts')).openRabbitmqQueue({ url })
 }
 
 /** A client of its own. Rejects with `storeUnavailable` or `badConfiguration`. */
 export async function openStoreServer(
   { kind, url }: StoreServer,
-  options: StoreServerOptions,
+  { queryTimeoutMs, tidies }: StoreServerOptions,
 ): Promise<Store> {
   if (kind === 'cassandra')
-    return (await import('../store/cassandra.ts')).openCassandraStore({ url, ...options })
-  return (await import('../store/postgres.ts')).openPostgresStore({ url, ...options })
+    return (await import('../store/cassandra.ts')).openCassandraStore({ url, queryTimeoutMs })
+  const maintenance = tidies ? 'automatic' : 'asked'
+  return (await import('../store/postgres.ts')).openPostgresStore({ url, queryTimeoutMs, maintenance })
 }
 
 export async function openRegistryAt(access: RegistryAccess, nowMicros: () => number): Promise<Registry> {
