@@ -3,15 +3,19 @@ import { writeFile } from 'node:fs/promises'
 import { availableParallelism, cpus, totalmem } from 'node:os'
 import { parseArgs } from 'node:util'
 import { acknowledged } from './cases/acknowledged.ts'
+import { engines } from './cases/engines.ts'
 import { idle } from './cases/idle.ts'
 import { queries } from './cases/queries.ts'
 import { latency, sustained } from './cases/sustained.ts'
 import { type Figure, table } from './figure.ts'
 
 const usage = `Usage: npm run bench -- [--only CASE,…] [--quick] [--json FILE]
+       npm run bench -- [--queue kafka|rabbitmq] [--store postgres|cassandra] [--quick] [--json FILE]
 
 Cases: burst, one-in-flight, sustained, latency, idle, queries
 --quick runs every case on a small scale, to see that it works; its figures mean little.
+
+With --queue or --store, those servers are installed and started on this machine, and the way to the store is measured.
 
 Example: npm run bench -- --only burst,latency --json figures.json`
 
@@ -20,6 +24,8 @@ const { values: flags } = parseArgs({
     only: { type: 'string' },
     quick: { type: 'boolean', default: false },
     json: { type: 'string' },
+    queue: { type: 'string' },
+    store: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
 })
@@ -45,7 +51,7 @@ const scale = flags.quick
     }
 
 const load = { devices: scale.devices, durationMs: scale.burstMs, rounds: scale.rounds }
-const cases: Readonly<Record<string, () => Promise<Figure[]>>> = {
+const embeddedCases: Readonly<Record<string, () => Promise<Figure[]>>> = {
   burst: () => acknowledged(50, 20, 3, load),
   'one-in-flight': () => acknowledged(Math.min(500, scale.devices), 1, 0.5, load),
   sustained: () => sustained({ devices: scale.devices, durationMs: scale.sustainedMs }),
@@ -53,8 +59,14 @@ const cases: Readonly<Record<string, () => Promise<Figure[]>>> = {
   idle: () => idle({ connections: scale.idle }),
   queries: () => queries(scale),
 }
+const { queue = 'embedded', store = 'embedded' } = flags
+const hasEngines = queue !== 'embedded' || store !== 'embedded'
+const engineCases: typeof embeddedCases = {
+  engines: () => engines({ queue, store, devices: scale.devices, durationMs: 2 * scale.burstMs }),
+}
 
 async function run(): Promise<void> {
+  const cases = hasEngines ? engineCases : embeddedCases
   const names = flags.only?.split(',') ?? Object.keys(cases)
   const unknown = names.find((name) => !Object.hasOwn(cases, name))
   if (unknown !== undefined) throw new Error(`There is no case ${unknown}.\n${usage}`)
