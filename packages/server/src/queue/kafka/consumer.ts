@@ -15,6 +15,8 @@ const fetchPartitionBytesMax = 1 << 20
 /** Bytes of one delivery; a larger one would come in one transaction only with others left out. */
 const deliveryBytesMax = 1 << 20
 const retryMs = 300
+/** How long a partition is kept so that what was taken of it can be committed: only lag is wrong without. */
+const lastCommitMs = 2_000
 const sessionless = -1
 
 export interface KafkaConsumerOptions extends ConsumeOptions {
@@ -47,6 +49,8 @@ export class KafkaConsumer implements Consumer {
   readonly #fetchClient: Admin
   readonly #membership: Membership
   readonly #readers = new Map<number, PartitionReader>()
+  /** Of partitions that are being lost: what was taken of them may still be committed. */
+  readonly #leaving = new Map<number, PartitionReader>()
   /** Partitions that are assigned, and not read yet: the number of the assignment, by partition. */
   readonly #gained = new Map<number, number>()
   readonly #buffered: Delivery[] = []
@@ -55,6 +59,7 @@ export class KafkaConsumer implements Consumer {
   #toCommit = new Map<number, number>()
   #committing: Promise<void> | undefined
   readonly #closing = new AbortController()
+  #closed = false
   #bufferedBytes = 0
   #assignments = 0
   #failure: { readonly error: unknown } | undefined
@@ -92,10 +97,10 @@ export class KafkaConsumer implements Consumer {
   }
 
   async commit(partition: number, position: number): Promise<void> {
-    const reader = this.#readers.get(partition)
+    const reader = this.#readers.get(partition) ?? this.#leaving.get(partition)
     if (reader && position > reader.nextOffset)
       throw new RangeError(`Position ${position} was not delivered yet`)
-    if (this.#closing.signal.aborted) throw new DroverError('shuttingDown')
+    if (this.#closed) throw new DroverError('shuttingDown')
     // Whoever owns the partition now knows better.
     if (!reader) return
     this.#toCommit.set(partition, Math.max(position, this.#toCommit.get(partition) ?? 0))
@@ -107,8 +112,9 @@ export class KafkaConsumer implements Consumer {
     if (this.#closing.signal.aborted) return
     this.#closing.abort()
     this.#notify()
-    await this.#committing?.catch(() => {})
     await this.#membership.close()
+    this.#closed = true
+    await this.#committing
     await Promise.allSettled([this.#client.close(), this.#fetchClient.close()])
   }
 
@@ -159,13 +165,19 @@ export class KafkaConsumer implements Consumer {
   async #lose(partitions: readonly number[]): Promise<void> {
     for (const partition of partitions) {
       this.#gained.delete(partition)
+      const reader = this.#readers.get(partition)
+      if (reader) this.#leaving.set(partition, reader)
       this.#readers.delete(partition)
-      this.#toCommit.delete(partition)
     }
     const kept = this.#buffered.filter(({ partition }) => !partitions.includes(partition))
     this.#buffered.splice(0, this.#buffered.length, ...kept)
     this.#bufferedBytes = kept.reduce((sum, { bytes }) => sum + bytes.length, 0)
-    await this.#options.onLost?.(partitions)
+    try {
+      await this.#options.onLost?.(partitions)
+      await Promise.race([this.#committing, sleep(lastCommitMs, undefined, { ref: false })])
+    } finally {
+      for (const partition of partitions) this.#leaving.delete(partition)
+    }
   }
 
   /** Starts a fetch at each broker that leads partitions of this consumer and is not asked already. */
@@ -264,8 +276,8 @@ export class KafkaConsumer implements Consumer {
         await this.#membership.commit(offsets)
       } catch (error) {
         for (const [partition, offset] of offsets)
-          if (this.#readers.has(partition) && !this.#toCommit.has(partition))
-            this.#toCommit.set(partition, offset)
+          if (this.#readers.has(partition) || this.#leaving.has(partition))
+            this.#toCommit.set(partition, Math.max(offset, this.#toCommit.get(partition) ?? 0))
         if (!(await this.#pause(error))) break
       }
     }

@@ -85,6 +85,7 @@ export class Membership {
     this.#wake.abort()
     await this.#beating
     await this.#losing
+    await this.#lose([...this.#owned])
     // The others get its partitions at once, and need not wait for the end of its session.
     if (this.#epoch > 0) await this.#heartbeat(-1).catch(() => {})
   }
