@@ -19,7 +19,10 @@ export interface PostgresStore extends Store {
  * `storeUnavailable`, or `badConfiguration` when the server lets nobody in.
  */
 export async function openPostgresStore(options: PostgresStoreOptions): Promise<PostgresStore> {
-  const state = await openState(options)
+  return storeOf(await openState(options))
+}
+
+export function storeOf(state: StoreState): PostgresStore {
   const tidying = new Tidying(state)
   return {
     capabilities: { positions: 'transactional', backups: 'engine' },

@@ -10,12 +10,13 @@ import type {
 } from '../store.ts'
 import { findBuckets } from './buckets.ts'
 import type { Session } from './database.ts'
+import { type Partitions, pointTables } from './partitions.ts'
 import { findQuarantine, living, seriesColumns } from './records.ts'
-import { earliest, partitionsOf, pointTables } from './schema.ts'
+import { earliest } from './schema.ts'
 import type { StoreState } from './state.ts'
 
 export function readerOf(state: StoreState): StoreReader {
-  const { reading, schema } = state
+  const { reading, schema, partitions } = state
   return {
     series: (deviceUids, metrics) => reading.use((session) => series(session, schema, deviceUids, metrics)),
     latest: (deviceUids) => reading.use((session) => seriesStates(session, schema, deviceUids)),
@@ -40,7 +41,7 @@ export function readerOf(state: StoreState): StoreReader {
         return Number(row?.sum ?? 0)
       }),
     extent: (seriesIds) => reading.snapshot((session) => extent(session, schema, seriesIds)),
-    status: () => reading.use((session) => status(session, schema)),
+    status: () => reading.use((session) => status(session, schema, partitions)),
   }
 }
 
@@ -168,26 +169,19 @@ async function extent(
 /** Past it, points are not counted but estimated from the server's statistics. */
 const countedPointsMax = 100_000
 
-async function status(session: Session, schema: string): Promise<StoreStatus> {
-  const partitions = []
-  for (const table of pointTables) partitions.push(...(await partitionsOf(session, schema, table)))
-  const names = partitions.map(({ name }) => `${schema}.${name}`)
-  const [row] = await session.rows<{ series: number; quarantined: number; points: number; bytes: number }>(
+async function status(session: Session, schema: string, partitions: Partitions): Promise<StoreStatus> {
+  const { count, bytes, points } = await partitions.size(session)
+  const [row] = await session.rows<{ series: number; quarantined: number }>(
     `SELECT (SELECT count(*) FROM ${schema}.series) AS series,
-       (SELECT count(*) FROM ${schema}.quarantine) AS quarantined,
-       coalesce(sum(pg_stat_get_live_tuples(name::regclass)), 0)::bigint AS points,
-       coalesce(sum(pg_total_relation_size(name::regclass)), 0)::bigint AS bytes FROM unnest($1::text[]) AS name`,
-    [names],
+       (SELECT count(*) FROM ${schema}.quarantine) AS quarantined`,
   )
-  const { series, quarantined, points, bytes } = row!
   return {
-    series,
+    ...row!,
     points: points > countedPointsMax ? points : await countPoints(session, schema),
     hotPoints: 0,
     latePoints: 0,
-    segments: partitions.length,
+    segments: count,
     segmentBytes: bytes,
-    quarantined,
   }
 }
 

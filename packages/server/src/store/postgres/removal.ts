@@ -1,6 +1,7 @@
 import { dayMicros } from '../micros.ts'
 import type { Session } from './database.ts'
-import { lockSql, partitionsOf, pointTables } from './schema.ts'
+import { lockSql } from './locks.ts'
+import { pointTables } from './partitions.ts'
 import { nowMicros, type StoreState } from './state.ts'
 import { dropSums } from './sums.ts'
 
@@ -48,9 +49,9 @@ export function applyRetention(state: StoreState, olderThanMicros: number): Prom
   return writing.transaction(async (session) => {
     await session.statements(`${lockSql('writing', schema)}; SET LOCAL lock_timeout = '5s'`)
     for (const table of pointTables)
-      for (const { name, to } of await partitionsOf(session, schema, table))
-        if (to <= olderThan && !(await holdsRecent(session, `${schema}.${name}`, arrivedBefore)))
-          await session.statements(`DROP TABLE ${schema}.${name}`)
+      for (const { name, from, to } of await partitions.of(session, table))
+        if (to <= olderThan && !(await holdsRecent(session, name, arrivedBefore)))
+          await partitions.drop(session, table, { name, from, to })
     for (const table of pointTables)
       await session.run(`DELETE FROM ${schema}.${table} WHERE time < $1 AND arrived < $2`, [
         olderThan,

@@ -1,10 +1,8 @@
 import { DroverError } from '@drover/protocol'
 import { dayMicros } from '../micros.ts'
-import { type Database, type Session, sqlState } from './database.ts'
-
-/** Tables of points, by kind: numbers and texts. */
-export const pointTables = ['points', 'texts'] as const
-export type PointTable = (typeof pointTables)[number]
+import { type Database, sqlState } from './database.ts'
+import { lockSql } from './locks.ts'
+import type { Partitions, PointTable } from './partitions.ts'
 
 export const hourMicros = 3_600_000_000
 /** Tables of sums of points, the finest first. */
@@ -26,26 +24,17 @@ const extreme = (aggregate: string, columns: readonly string[], filter: string) 
 /** The format of the tables; a newer one is refused. */
 const format = 1
 
-/** Locks that last for a transaction; the second key tells the schemas of one database apart. */
-export const locks = {
-  /** Shared by writes; alone held by what must not run beside one. */
-  writing: 0x64726f76,
-  /** Who makes tables. */
-  tables: 0x64726f77,
-  /** Who tidies up in the background. */
-  tidying: 0x64726f78,
-} as const
-
-export function lockSql(lock: keyof typeof locks, schema: string, shared = false): string {
-  return `SELECT pg_advisory_xact_lock${shared ? '_shared' : ''}(${locks[lock]}, hashtext('${schema.replaceAll("'", "''")}'))`
-}
-
 /** Makes what is missing. Rejects with `badConfiguration` when the server lets nobody in, or the tables are of a newer Drover. */
-export async function prepareSchema(database: Database, schema: string): Promise<void> {
+export async function prepareSchema(
+  database: Database,
+  schema: string,
+  partitions: Partitions,
+): Promise<void> {
   try {
     await database.transaction(async (session) => {
       await session.statements(lockSql('tables', schema))
-      await session.statements(tablesSql(schema))
+      await session.statements(tablesSql(schema, partitions))
+      await partitions.prepare(session)
       const [row] = await session.rows<{ format: number }>(`SELECT format FROM ${schema}.state`)
       if (row!.format > format)
         throw new DroverError('badConfiguration', {
@@ -64,11 +53,11 @@ export async function prepareSchema(database: Database, schema: string): Promise
  * `newest_text` are times that no latest point of the series is older than. `closed` is the time before which writes tell of
  * what they touch in `stale`, `done` the time before which sums are there, `epoch` grows with what was removed.
  */
-function tablesSql(schema: string): string {
+function tablesSql(schema: string, partitions: Partitions): string {
   const points = (name: PointTable, value: string) => `
     CREATE TABLE IF NOT EXISTS ${schema}.${name} (series integer NOT NULL, quality smallint NOT NULL,
       arrived smallint NOT NULL, time bigint NOT NULL, value ${value} NOT NULL, version bigint NOT NULL,
-      PRIMARY KEY (series, time)) PARTITION BY RANGE (time);
+      PRIMARY KEY (series, time)) ${partitions.clause};
     CREATE INDEX IF NOT EXISTS ${name}_arrival ON ${schema}.${name} USING brin (time, arrived)`
   return [
     `CREATE SCHEMA IF NOT EXISTS ${schema}`,
@@ -113,68 +102,4 @@ function sumTablesSql(schema: string): string[] {
     ),
     `CREATE TABLE IF NOT EXISTS ${schema}.stale (series integer, start bigint, PRIMARY KEY (start, series))`,
   ]
-}
-
-/** The partitions that are known to exist, by where they start; made when points need them. */
-export class Partitions {
-  readonly #known = new Set<number>()
-  readonly #database: Database
-  readonly #schema: string
-  readonly widthMicros: number
-
-  constructor(database: Database, schema: string, days: number) {
-    this.#database = database
-    this.#schema = schema
-    this.widthMicros = days * dayMicros
-  }
-
-  startOf(timeMicros: number): number {
-    return timeMicros - (timeMicros % this.widthMicros)
-  }
-
-  /** In a transaction of its own: nobody who reads has to wait for the write that follows. */
-  async make(starts: Iterable<number>): Promise<void> {
-    const missing = [...starts].filter((start) => !this.#known.has(start))
-    if (missing.length === 0) return
-    await this.#database.transaction(async (session) => {
-      await session.statements(lockSql('tables', this.#schema))
-      for (const table of pointTables) {
-        const there = new Set((await partitionsOf(session, this.#schema, table)).map(({ name }) => name))
-        for (const start of missing) {
-          const name = `${table}_${start / dayMicros}`
-          if (!there.has(name)) await session.statements(this.#createSql(table, name, start))
-        }
-      }
-    })
-    for (const start of missing) this.#known.add(start)
-  }
-
-  /** They may have been dropped by another process. */
-  forget(): void {
-    this.#known.clear()
-  }
-
-  /** Attaching locks out nobody, unlike making it a partition at once. */
-  #createSql(table: PointTable, name: string, start: number): string {
-    const [parent, child] = [`${this.#schema}.${table}`, `${this.#schema}.${name}`]
-    return `CREATE TABLE ${child} (LIKE ${parent});
-      ALTER TABLE ${parent} ATTACH PARTITION ${child} FOR VALUES FROM (${start}) TO (${start + this.widthMicros})`
-  }
-}
-
-/** `name` without the schema; [from, to) in µs. */
-export async function partitionsOf(
-  session: Session,
-  schema: string,
-  table: PointTable,
-): Promise<{ name: string; from: number; to: number }[]> {
-  const rows = await session.rows<{ name: string; bounds: string }>(
-    `SELECT relname AS name, pg_get_expr(relpartbound, oid) AS bounds FROM pg_class
-     JOIN pg_inherits ON inhrelid = oid WHERE inhparent = $1::regclass`,
-    [`${schema}.${table}`],
-  )
-  return rows.map(({ name, bounds }) => {
-    const [from, to] = [...bounds.matchAll(/\('?(\d+)'?\)/g)].map(([, digits]) => Number(digits))
-    return { name, from: from!, to: to! }
-  })
 }

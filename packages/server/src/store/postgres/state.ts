@@ -4,7 +4,8 @@ import { micros } from '../micros.ts'
 import type { DurableListener } from '../store.ts'
 import { Database, quoted } from './database.ts'
 import { Marks } from './marks.ts'
-import { Partitions, prepareSchema } from './schema.ts'
+import { NativePartitions, type Partitions } from './partitions.ts'
+import { prepareSchema } from './schema.ts'
 
 export interface PostgresStoreOptions {
   /** `postgres://user:password@host:port/database`, with `?sslmode=…` as libpq has it. */
@@ -18,6 +19,10 @@ export interface PostgresStoreOptions {
   readonly queriesWaitingMax?: number
   readonly queryTimeoutMs?: number
   readonly writeTimeoutMs?: number
+  /** Whether the server takes COPY; one that does not gets the slower INSERT. */
+  readonly copies?: boolean
+  /** Whether the server is one that serves a single transaction at a time, so that all has to wait for one connection. */
+  readonly oneTransaction?: boolean
   /** The wall clock, ms since 1970. */
   readonly clock?: () => number
   /** Whether sums are made and what is deleted is removed by itself, or only when asked. */
@@ -33,6 +38,8 @@ const defaults = {
   queriesWaitingMax: limits.queriesWaitingMax,
   queryTimeoutMs: limits.queryTimeoutMs,
   writeTimeoutMs: 60_000,
+  copies: true,
+  oneTransaction: false,
   clock: Date.now,
   maintenance: 'automatic',
   onError: () => {},
@@ -60,34 +67,37 @@ export interface StoreState {
   readonly durableListeners: DurableListener[]
 }
 
-export async function openState(given: PostgresStoreOptions): Promise<StoreState> {
+export type PartitionsOf = (database: Database, schema: string, days: number) => Partitions
+
+export async function openState(
+  given: PostgresStoreOptions,
+  partitionsOf: PartitionsOf = (...args) => new NativePartitions(...args),
+): Promise<StoreState> {
   const options = { ...defaults, ...given }
   const schema = quoted(options.schema)
   const { url, queriesWaitingMax: waitingMax } = options
   const writing = new Database({
     url,
-    connections: writeConnections,
+    connections: options.oneTransaction ? 1 : writeConnections,
     waitingMax,
     timeoutMs: options.writeTimeoutMs,
   })
+  const partitions = partitionsOf(writing, schema, options.partitionDays)
   try {
-    await prepareSchema(writing, schema)
+    await prepareSchema(writing, schema, partitions)
   } catch (error) {
     await writing.close()
     throw error
   }
+  const own = (connections: number, timeoutMs: number) =>
+    options.oneTransaction ? writing : new Database({ url, connections, waitingMax, timeoutMs })
   return {
     options,
     schema,
     writing,
-    reading: new Database({
-      url,
-      connections: options.readConnections,
-      waitingMax,
-      timeoutMs: options.queryTimeoutMs,
-    }),
-    tidying: new Database({ url, connections: tidyConnections, waitingMax, timeoutMs: tidyTimeoutMs }),
-    partitions: new Partitions(writing, schema, options.partitionDays),
+    reading: own(options.readConnections, options.queryTimeoutMs),
+    tidying: own(tidyConnections, tidyTimeoutMs),
+    partitions,
     marks: new Marks(),
     lock: new Mutex(),
     durableListeners: [],
@@ -95,7 +105,9 @@ export async function openState(given: PostgresStoreOptions): Promise<StoreState
 }
 
 export async function closeState({ writing, reading, tidying, lock }: StoreState): Promise<void> {
-  await lock.run(() => Promise.all([writing, reading, tidying].map((database) => database.close())))
+  await lock.run(() =>
+    Promise.all([...new Set([writing, reading, tidying])].map((database) => database.close())),
+  )
 }
 
 export function nowMicros({ options }: StoreState): number {

@@ -2,7 +2,8 @@ import { DroverError } from '@drover/protocol'
 import type { Rows } from '../embedded/rows.ts'
 import { dayMicros } from '../micros.ts'
 import type { Session } from './database.ts'
-import { earliest, hourMicros, latest, lockSql, partitionsOf, sumColumns, sumTables } from './schema.ts'
+import { lockSql } from './locks.ts'
+import { earliest, hourMicros, latest, sumColumns, sumTables } from './schema.ts'
 import { nowMicros, type StoreState } from './state.ts'
 
 /**
@@ -86,7 +87,7 @@ async function sumClosed({ schema, partitions }: StoreState, session: Session): 
     `SELECT closed, done FROM ${schema}.state`,
   )
   const { closed, done } = state!
-  const starts = (await partitionsOf(session, schema, 'points')).filter(({ to }) => to > done)
+  const starts = (await partitions.of(session, 'points')).filter(({ to }) => to > done)
   const from = Math.max(done, Math.min(closed, ...starts.map((partition) => partition.from)))
   const to = Math.min(closed, partitions.startOf(from) + partitions.widthMicros)
   if (to <= done) return false

@@ -1,5 +1,5 @@
+import { locks } from './locks.ts'
 import { purge } from './removal.ts'
-import { locks } from './schema.ts'
 import type { StoreState } from './state.ts'
 import { refreshSums } from './sums.ts'
 
@@ -42,17 +42,22 @@ export class Tidying {
 
   /** The claim ends with its connection. It only saves work: two at once would stop each other. */
   async #once(): Promise<void> {
-    const { tidying, schema } = this.#state
+    const { tidying, schema, options } = this.#state
+    if (options.oneTransaction) return this.#work()
     await tidying.use(async (session) => {
       const key = `${locks.tidying}, hashtext('${schema.replaceAll("'", "''")}')`
       const [row] = await session.arrays(`SELECT pg_try_advisory_lock(${key})`)
       if (row![0] !== true) return
       try {
-        await refreshSums(this.#state)
-        await purge(this.#state)
+        await this.#work()
       } finally {
         await session.arrays(`SELECT pg_advisory_unlock(${key})`)
       }
     })
+  }
+
+  async #work(): Promise<void> {
+    await refreshSums(this.#state)
+    await purge(this.#state)
   }
 }

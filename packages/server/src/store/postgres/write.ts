@@ -5,8 +5,8 @@ import { fence, type StoredPosition } from '../position.ts'
 import type { StoreBatch } from '../store.ts'
 import { copyBytes, copyColumns } from './copy.ts'
 import { type Session, sqlState } from './database.ts'
+import { lockSql } from './locks.ts'
 import { writeKeys, writeQuarantine, writeSeries } from './records.ts'
-import { lockSql } from './schema.ts'
 import { nowMicros, type StoreState } from './state.ts'
 import { markStale } from './sums.ts'
 
@@ -51,7 +51,7 @@ async function attempt(state: StoreState, batch: StoreBatch, copying: boolean): 
     await writeSeries(session, schema, batch.newSeries)
     marks.atEpoch(epoch)
     await marks.load(session, schema, seriesOf(batch))
-    const rows = divided(state, batch, copying)
+    const rows = divided(state, batch, copying && state.options.copies)
     await writePoints(state, session, rows)
     await moveNewest(state, session, rows)
     await markStale(session, schema, [rows.copied, rows.compared], closed)
