@@ -45,7 +45,13 @@ export async function openCassandraStore(options: CassandraStoreOptions): Promis
   const readings = new Readings(session, options.queryTimeoutMs ?? limits.queryTimeoutMs)
   return {
     capabilities: { positions: 'none', backups: 'engine' },
-    writer: cassandraWriter(session, layout, points, nowSeconds),
+    writer: cassandraWriter({
+      session,
+      layout,
+      points,
+      nowSeconds,
+      endsByItself: retentionDays !== undefined,
+    }),
     reader: cassandraReader(readings, layout),
     backup: async () => {
       throw new DroverError('badRequest', {
@@ -56,14 +62,19 @@ export async function openCassandraStore(options: CassandraStoreOptions): Promis
   }
 }
 
-function cassandraWriter(
-  session: Session,
-  layout: Layout,
-  points: PointWriter,
-  nowSeconds: () => number,
-): StoreWriter {
+interface WriterOptions {
+  readonly session: Session
+  readonly layout: Layout
+  readonly points: PointWriter
+  readonly nowSeconds: () => number
+  /** Whether new points have an end: then only older ones are looked for, and not often. */
+  readonly endsByItself: boolean
+}
+
+function cassandraWriter({ session, layout, points, nowSeconds, endsByItself }: WriterOptions): StoreWriter {
   const listeners: DurableListener[] = []
   const ids = new SeriesIds(session)
+  let retainedAt = 0
   return {
     reserveSeriesIds: (count) => ids.reserve(count),
     loadSeries: async (deviceUids) =>
@@ -85,7 +96,12 @@ function cassandraWriter(
       for (const listener of listeners) listener(batch.position)
     },
     deleteDevice: (deviceUid) => deleteDevice(session, layout, deviceUid),
-    applyRetention: (olderThanMicros) => applyRetention(session, layout, olderThanMicros, nowSeconds()),
+    applyRetention: async (olderThanMicros) => {
+      const now = nowSeconds()
+      if (endsByItself && now < retainedAt + daySeconds) return
+      await applyRetention(session, layout, olderThanMicros, now)
+      retainedAt = now
+    },
   }
 }
 

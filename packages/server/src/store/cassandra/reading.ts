@@ -4,6 +4,9 @@ import type { Ask, Parameters, Session } from './session.ts'
 /** Queries that read at a time; the others wait for their turn. */
 const queriesAtATime = 16
 
+/** A request that is late is given up so much later than its query, which has been told by then. */
+const graceMs = 50
+
 /** Lets so many queries read at a time, each within its time, which begins when it is asked. */
 export class Readings {
   readonly #session: Session
@@ -19,19 +22,27 @@ export class Readings {
   /** Rejects with `tooManyRequests`, `queryTimedOut`, or as the query does. */
   async run<T>(query: (ask: Ask) => Promise<T>): Promise<T> {
     const reading = new Reading(this.#session, this.#timeoutMs)
-    await this.#turn()
+    const { promise: late, reject } = Promise.withResolvers<never>()
+    const timer = setTimeout(() => reject(timedOut(this.#timeoutMs)), this.#timeoutMs)
     try {
-      return await query(reading)
+      return await Promise.race([this.#inTurn(() => query(reading)), late])
     } finally {
-      this.#running--
-      this.#waiting.shift()?.()
+      clearTimeout(timer)
     }
   }
 
-  async #turn(): Promise<void> {
+  /** What was told that it is late keeps its turn until its last request has ended. */
+  async #inTurn<T>(query: () => Promise<T>): Promise<T> {
     if (this.#waiting.length >= limits.queriesWaitingMax) throw new DroverError('tooManyRequests')
     if (this.#running >= queriesAtATime) await new Promise<void>((resolve) => this.#waiting.push(resolve))
-    this.#running++
+    else this.#running++
+    try {
+      return await query()
+    } finally {
+      const next = this.#waiting.shift()
+      if (next) next()
+      else this.#running--
+    }
   }
 }
 
@@ -49,7 +60,10 @@ class Reading implements Ask {
 
   async *pages<T>(query: string, params: Parameters, rowsMax?: number): AsyncGenerator<readonly T[]> {
     for (let after: string | undefined, more = true; more; ) {
-      const { rows, next } = await this.#page<T>(query, params, { after, rowsMax })
+      const leftMs = Math.ceil(this.#endsAt - performance.now())
+      if (leftMs < 1) throw timedOut(this.#limitMs)
+      const options = { after, rowsMax, timeoutMs: leftMs + graceMs }
+      const { rows, next } = await this.#session.page<T>(query, params, options)
       yield rows
       after = next ?? undefined
       more = after !== undefined
@@ -61,22 +75,6 @@ class Reading implements Ask {
     for await (const rows of this.pages<T>(query, params)) for (const row of rows) all.push(row)
     return all
   }
-
-  async #page<T>(
-    query: string,
-    params: Parameters,
-    options: { after: string | undefined; rowsMax?: number | undefined },
-  ) {
-    const timeoutMs = Math.floor(this.#endsAt - performance.now())
-    if (timeoutMs < 1) throw this.#timedOut()
-    try {
-      return await this.#session.page<T>(query, params, { ...options, timeoutMs })
-    } catch (error) {
-      throw performance.now() >= this.#endsAt - 1 ? this.#timedOut() : error
-    }
-  }
-
-  #timedOut(): DroverError {
-    return new DroverError('queryTimedOut', { limitMs: this.#limitMs })
-  }
 }
+
+const timedOut = (limitMs: number) => new DroverError('queryTimedOut', { limitMs })

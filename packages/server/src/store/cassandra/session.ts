@@ -191,7 +191,7 @@ export class Session implements Ask {
 export interface PageOptions {
   readonly after?: string | undefined
   readonly timeoutMs?: number
-  readonly rowsMax?: number
+  readonly rowsMax?: number | undefined
 }
 
 export interface Page<T> {
