@@ -2,45 +2,48 @@ import { randomBytes } from 'node:crypto'
 import { globSync, readFileSync } from 'node:fs'
 import { chown, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { issueAuthority, issueServer } from '../../../packages/server/src/access/tls/issue.ts'
 import { freePort, portAnswers, privateDirectory, type Service, startService, type User } from './service.ts'
 
 export interface RabbitmqOptions {
-  /** Lines of rabbitmq.conf; `DIRECTORY` stands for the server's directory. */
-  readonly settings?: readonly string[]
-  /** Files that the server may read, by name in its directory. */
-  readonly files?: Readonly<Record<string, string>>
+  /** Whether clients have to speak TLS; the authority's certificate is at `certificate` then. */
+  readonly tls?: boolean
+}
+
+export interface Rabbitmq extends Service {
+  /** The PEM file of the authority that signed the broker's certificate. */
+  readonly certificate: string
 }
 
 /** Its only user. */
 export const rabbitmqUser = { username: 'drover', password: 'drover-test' } as const
 
 /** RabbitMQ of the system's package: one node, its port mapper on a port of its own, everything on the loopback interface. */
-export async function startRabbitmq({ settings = [], files = {} }: RabbitmqOptions = {}): Promise<Service> {
+export async function startRabbitmq({ tls = false }: RabbitmqOptions = {}): Promise<Rabbitmq> {
   const home = installation()
   const user = unprivilegedUser()
   const directory = await privateDirectory('rabbitmq', user)
   const [port, mapperPort, nodePort] = [await freePort(), await freePort(), await freePort()]
   const { username, password } = rabbitmqUser
   const lines = [
-    `listeners.tcp.1 = 127.0.0.1:${port}`,
+    ...(tls ? tlsSettings(directory, port) : [`listeners.tcp.1 = 127.0.0.1:${port}`]),
     `default_user = ${username}`,
     `default_pass = ${password}`,
     'log.console = true',
     'log.console.level = warning',
     'log.file = false',
     'disk_free_limit.absolute = 50MB',
-    ...settings.map((line) => line.replaceAll('DIRECTORY', directory)),
   ]
   const place = { directory, user }
   await write(place, 'rabbitmq.conf', `${lines.join('\n')}\n`)
   await write(place, 'enabled_plugins', '[].\n')
   await write(place, '.erlang.cookie', randomBytes(16).toString('hex'), 0o400)
-  for (const [name, text] of Object.entries(files)) await write(place, name, text)
+  if (tls) await writeCertificates(place)
   await mkdir(join(directory, 'mnesia'))
   if (user) await chown(join(directory, 'mnesia'), user.uid, user.gid)
-  return startService({
+  const service = await startService({
     name: 'RabbitMQ',
-    url: `amqp://${username}:${password}@127.0.0.1:${port}`,
+    url: `${tls ? 'amqps' : 'amqp'}://${username}:${password}@127.0.0.1:${port}`,
     directory,
     command: [join(home, 'sbin', 'rabbitmq-server')],
     user,
@@ -64,6 +67,25 @@ export async function startRabbitmq({ settings = [], files = {} }: RabbitmqOptio
     // It listens when everything else of it has started.
     answers: () => portAnswers(port),
   })
+  return Object.assign(service, { certificate: join(directory, 'ca.pem') })
+}
+
+const tlsSettings = (directory: string, port: number) => [
+  'listeners.tcp = none',
+  `listeners.ssl.1 = 127.0.0.1:${port}`,
+  `ssl_options.cacertfile = ${directory}/ca.pem`,
+  `ssl_options.certfile = ${directory}/server.pem`,
+  `ssl_options.keyfile = ${directory}/server.key`,
+]
+
+async function writeCertificates(place: Place): Promise<void> {
+  const nowMs = Date.now()
+  const authority = await issueAuthority('Test', nowMs)
+  const names = { hosts: ['localhost'], addresses: ['127.0.0.1'] }
+  const server = await issueServer(authority, names, nowMs)
+  await write(place, 'ca.pem', authority.certificatePem)
+  await write(place, 'server.pem', server.certificatePem)
+  await write(place, 'server.key', server.keyPem)
 }
 
 interface Place {

@@ -89,7 +89,6 @@ export class Broker {
             'x-delivery-limit': deliveries,
             'x-dead-letter-exchange': '',
             'x-dead-letter-routing-key': this.deadLetters,
-            'x-dead-letter-strategy': 'at-least-once',
             'x-max-length-bytes': Math.ceil(bytesMax / partitions),
             'x-overflow': 'reject-publish',
           },
