@@ -16,6 +16,11 @@ const starters: Readonly<Record<string, (() => Promise<Service>) | undefined>> =
   cassandra: () => startCassandra(),
 }
 
+/** What a server's address lacks of a setting. */
+const places: Readonly<Record<string, string>> = {
+  cassandra: '/drover?datacenter=datacenter1&replication=1',
+}
+
 /** Points a second that each pair has to store at least. */
 const floors: Readonly<Record<string, number>> = {
   'kafka postgres': 50_000,
@@ -40,7 +45,7 @@ export async function engines(options: {
       throw new Error(
         `There is no ${setting} ${name}. Choose of: embedded, ${Object.keys(starters).join(', ')}`,
       )
-    flags.push(`--${setting}`, stack.use(await start()).url)
+    flags.push(`--${setting}`, `${stack.use(await start()).url}${places[name] ?? ''}`)
   }
   const server = stack.use(await startServer({ flags }))
   const fleet = await createFleet(server, devices)
