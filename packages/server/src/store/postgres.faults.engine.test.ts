@@ -101,3 +101,19 @@ test('wrong credentials are told apart from a server that is away', async () => 
     isDroverError(error, 'badConfiguration'),
   )
 })
+
+test('closing does not wait for what is being summed up', async () => {
+  const store = await openPostgresStore({ url, schema: 'closing', maintenance: 'asked' })
+  const points = Array.from({ length: 100_000 }, (_, at) => [1, at * 1_000_000, at, 1] as const)
+  await writeSample(store, { series: sampleSeries(1), points })
+  const tidying = store.tidy()
+  await store.close()
+  await assert.rejects(tidying, (error) => isUnavailable(error) || isDroverError(error, 'shuttingDown'))
+  const again = await openPostgresStore({ url, schema: 'closing', maintenance: 'asked' })
+  await again.tidy()
+  const day = { everyMicros: 86_400_000_000, functions: ['count'], group: 'all', limit: 9 } as const
+  const range = { seriesIds: [1], fromMicros: 0, toMicros: 4e15, goodOnly: false }
+  const found = await again.reader.buckets({ ...range, ...day })
+  assert.deepEqual([...found.columns.count!], [86_400, 13_600])
+  await again.close()
+})

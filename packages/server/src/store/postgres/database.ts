@@ -37,6 +37,8 @@ const types = {
 export class Database {
   readonly #pool: pg.Pool
   readonly #options: DatabaseOptions
+  readonly #inUse = new Set<pg.PoolClient>()
+  #aborted = false
 
   constructor(options: DatabaseOptions) {
     const { url, connections, timeoutMs } = options
@@ -59,10 +61,12 @@ export class Database {
 
   async use<T>(task: (session: Session) => Promise<T>): Promise<T> {
     const { waitingMax, timeoutMs } = this.#options
+    if (this.#aborted) throw new DroverError('shuttingDown')
     if (this.#pool.waitingCount >= waitingMax) throw new DroverError('tooManyRequests')
     const client = await this.#connect()
     // The server stops a statement by itself; this is for a server that does not answer at all.
     const timer = setTimeout(() => socketOf(client).destroy(), timeoutMs + connectTimeoutMs)
+    this.#inUse.add(client)
     let broken = true
     try {
       const result = await task(new ClientSession(client, timeoutMs))
@@ -73,6 +77,7 @@ export class Database {
       throw error
     } finally {
       clearTimeout(timer)
+      this.#inUse.delete(client)
       client.release(broken)
     }
   }
@@ -95,6 +100,12 @@ export class Database {
   /** Everything that `task` asks is of one moment. */
   snapshot<T>(task: (session: Session) => Promise<T>): Promise<T> {
     return this.transaction(task, 'BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY')
+  }
+
+  /** What is being asked rejects with `storeUnavailable`, what is asked from now on with `shuttingDown`. */
+  abort(): void {
+    this.#aborted = true
+    for (const client of this.#inUse) socketOf(client).destroy()
   }
 
   close(): Promise<void> {

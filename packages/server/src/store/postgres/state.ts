@@ -105,6 +105,7 @@ export async function openState(
 }
 
 export async function closeState({ writing, reading, tidying, lock }: StoreState): Promise<void> {
+  if (reading !== writing) reading.abort()
   await lock.run(() =>
     Promise.all([...new Set([writing, reading, tidying])].map((database) => database.close())),
   )

@@ -24,10 +24,12 @@ export class Tidying {
     return run
   }
 
-  /** Answers once what runs has ended. */
+  /** Stops what runs; the next start goes on with it. */
   close(): Promise<void> {
     this.#closed = true
     clearTimeout(this.#timer)
+    const { tidying, writing } = this.#state
+    if (tidying !== writing) tidying.abort()
     return this.#running
   }
 
@@ -35,7 +37,7 @@ export class Tidying {
     if (this.#closed) return
     this.#timer = setTimeout(() => {
       this.run()
-        .catch(this.#state.options.onError)
+        .catch((error) => this.#closed || this.#state.options.onError(error))
         .finally(() => this.#later())
     }, everyMs).unref()
   }
