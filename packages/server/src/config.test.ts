@@ -59,21 +59,33 @@ test('file, environment and flags take precedence in this order', () => {
   assert.deepEqual([gatewayThreads, storeThreads, logLevel], [2, 3, 'debug'])
 })
 
+const database = 'postgres://drover@127.0.0.1/drover'
+const shared = ['--queue=kafka://127.0.0.1:9092', `--store=${database}`, `--registry=${database}`]
+
+test('a process with some of the roles needs engines that others reach', () => {
+  assert.deepEqual(configuration().roles, ['gateway', 'processor', 'api'])
+  assert.deepEqual(configuration({ args: [...shared, '--roles', 'api, gateway'] }).roles, ['gateway', 'api'])
+  assert.match(refusal({ args: [...shared.slice(0, 2), '--roles=api'] }), /reaches the embedded registry/)
+  assert.match(refusal({ args: ['--roles=gatway'] }), /expected some of gateway, processor and api/)
+})
+
 test('every setting can be given by file, environment and flag, under the documented names', () => {
   const samples: Record<string, string> = {
     publicName: 'plant.example',
     allowPlaintext: 'true',
+    roles: 'gateway',
     queue: 'kafka://127.0.0.1:9092',
     store: 'postgres://drover@127.0.0.1/drover',
     registry: 'postgres://drover@127.0.0.1/drover',
   }
   for (const setting of settings) {
     const value = samples[setting.key] ?? (/Listener$/.test(setting.key) ? 'off' : sampleOf(setting.key))
+    const flags = setting.key === 'roles' ? shared : []
     const flag = setting.takesValue ? [setting.flag, value] : [setting.flag]
     const parsed = [
-      configuration({ args: flag }),
-      configuration({ env: { [setting.environment]: value } }),
-      configuration({ files: { '/site/drover.yaml': `${setting.key}: ${value}` } }),
+      configuration({ args: [...flags, ...flag] }),
+      configuration({ args: flags, env: { [setting.environment]: value } }),
+      configuration({ args: flags, files: { '/site/drover.yaml': `${setting.key}: ${value}` } }),
     ].map((one) => one[setting.key])
     assert.notDeepEqual(parsed[0], configuration()[setting.key], setting.key)
     assert.deepEqual(parsed, [parsed[0], parsed[0], parsed[0]], setting.key)

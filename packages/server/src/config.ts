@@ -39,6 +39,7 @@ export function parseConfiguration(input: ConfigurationInput): Configuration | {
   const values = merge([...file, environment, flags])
   const configuration = configurationSchema.parse(values)
   refusePlaintext(configuration)
+  refuseLoneRoles(configuration)
   const dataDirectory = resolve(directoryOf(input), configuration.dataDirectory)
   return deepFreeze({ ...configuration, dataDirectory })
 }
@@ -87,6 +88,14 @@ function refusePlaintext({ httpListener, mqttListener, allowPlaintext }: Configu
   ] as const)
     if (address !== 'off' && !isLoopback(address.host))
       throw new DroverError('plaintextRefused', { listener, address: formatListener(address) })
+}
+
+/** What is embedded belongs to one process, which then has to do everything. */
+function refuseLoneRoles({ roles, queue, store, registry }: Configuration): void {
+  const engines = Object.entries({ queue, store, registry })
+  const own = engines.filter(([, { kind }]) => kind === 'embedded').map(([name]) => name)
+  if (roles.length === 3 || own.length === 0) return
+  throw badConfiguration(`roles is ${roles}, but no other process reaches the embedded ${own.join(', ')}`)
 }
 
 function deepFreeze<T extends object>(value: T): T {

@@ -14,6 +14,7 @@ import { createMetrics } from './api/metrics.ts'
 import { backUp, backupRefusal } from './backup.ts'
 import { type Configuration, formatListener, type ListenerAddress } from './config.ts'
 import { dataPaths } from './data-paths.ts'
+import { followChanges } from './devices/follow-changes.ts'
 import { keepPresence } from './devices/keep-presence.ts'
 import { createDirectory } from './gateway/directory.ts'
 import { startGateways } from './gateway/gateways.ts'
@@ -138,6 +139,7 @@ async function startGateway(
   { queue, producer, sharedClock, clock, storage, live }: Storing,
   certificates: Certificates | undefined,
 ) {
+  const onFollowError = (error: Error) => log.error({ error }, 'a change of the registry was not followed')
   const notice = ({ level, message, details }: Notice) => log[level]({ part: 'gateway', ...details }, message)
   const directory = createDirectory({
     authenticator: deviceAccess,
@@ -145,6 +147,12 @@ async function startGateway(
     restored: await restoredSessions(queue, storage),
   })
   directory.subscribe((device, connection) => live.publishConnection(device, connection))
+  if (configuration.registry.kind !== 'embedded')
+    await lifecycle.start(
+      'changes by other processes',
+      () => followChanges({ registry, deviceAccess, presence: directory, storage }, onFollowError),
+      (stop) => stop(),
+    )
   const presenceError = (error: Error) =>
     log.error({ error }, 'presence could not be kept; trying again later')
   await lifecycle.start(
@@ -170,15 +178,16 @@ async function startGateway(
       }),
     (part) => part.close(configuration.stopTimeoutMs / 2),
   )
-  const { mqttListener, mqttsListener, gatewayThreads } = configuration
+  const { mqttListener, mqttsListener, gatewayThreads, roles } = configuration
+  const takesIn = roles.includes('gateway')
   const gateways = await lifecycle.start(
     'gateways',
     () =>
       startGateways({
-        threads: gatewayThreads,
-        mqtt: isOn(mqttListener) ? mqttListener : undefined,
+        threads: takesIn ? gatewayThreads : 0,
+        mqtt: takesIn && isOn(mqttListener) ? mqttListener : undefined,
         mqtts:
-          isOn(mqttsListener) && certificates
+          takesIn && isOn(mqttsListener) && certificates
             ? { ...mqttsListener, certificate: pairOf(certificates) }
             : undefined,
         directory,
@@ -201,6 +210,7 @@ async function startApi(
   certificates: Certificates | undefined,
 ): Promise<RunningServer['addresses']> {
   const { nowMicros } = systemClock
+  const { roles } = configuration
   const refusal = backupRefusal(configuration)
   let ports: ServerInfo['ports'] = { http: null, https: null, mqtt: null, mqtts: null }
   const app = await lifecycle.start(
@@ -222,6 +232,7 @@ async function startApi(
           await readiness('queue', () => queue.status()),
           await readiness('store', () => reader.status()),
         ],
+        serves: { api: roles.includes('api'), ingest: roles.includes('gateway') },
         serverInfo: () => ({
           version: packageJson.version,
           host: configuration.publicName ?? hostname(),

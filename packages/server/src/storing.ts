@@ -7,8 +7,9 @@ import { type EmbeddedQueue, openEmbeddedQueue } from './queue/embedded.ts'
 import type { Queue } from './queue/queue.ts'
 import type { Registry } from './registry/registry.ts'
 import { systemClock } from './runtime/clock.ts'
-import type { StoreReader } from './store/store.ts'
+import type { Store } from './store/store.ts'
 import { openQueueServer, openStoreServer, type RegistryAccess, type StoreAccess } from './threads/engines.ts'
+import { storageElsewhere } from './threads/storage-elsewhere.ts'
 import { type Storage, startStorage } from './threads/storage-host.ts'
 
 /** Of the embedded queue; read again in one to two seconds. */
@@ -24,9 +25,11 @@ export async function startStoring(input: PartInput, registry: Registry) {
   const sharedClock = new SharedArrayBuffer(8)
   const clock = new ReceiptClock(sharedClock, systemClock.nowMicros)
   clock.startAfter((await queue.status()).lastReceivedAt)
-  const storage = await startThread(input, access.consumer())
-  const reader = (await startReader(input)) ?? storage.reader
-  await startRetention(input, storage)
+  const store = await startStore(input)
+  const processes = input.configuration.roles.includes('processor')
+  const storage = store && !processes ? storageElsewhere(store) : await startThread(input, access.consumer())
+  const reader = store?.reader ?? storage.reader
+  if (processes) await startRetention(input, storage)
   const live = new LiveFeed({
     clock: systemClock,
     boot: registry.instance,
@@ -116,15 +119,14 @@ export function registryAccess({ configuration, paths }: PartInput): RegistryAcc
 }
 
 /** A store on a server is read from this thread; the embedded one has its reader in the storage thread. */
-async function startReader({ configuration, lifecycle }: PartInput): Promise<StoreReader | undefined> {
+async function startStore({ configuration, lifecycle }: PartInput): Promise<Store | undefined> {
   const { store: server, queryTimeoutMs } = configuration
   if (server.kind === 'embedded') return undefined
-  const store = await lifecycle.start(
-    'reader of the store',
+  return lifecycle.start(
+    'store',
     () => openStoreServer(server, { queryTimeoutMs, tidies: false }),
     (part) => part.close(),
   )
-  return store.reader
 }
 
 async function startRetention({ configuration, lifecycle, onFailure }: PartInput, storage: Storage) {

@@ -14,6 +14,8 @@ export interface DeviceAccess extends DeviceAuthenticator {
   forgetToken(keyId: string): void
   /** The device was deleted, suspended or made active. */
   forgetDevice(deviceUid: number): void
+  /** Anything may have changed. */
+  forgetAll(): void
   /** Writes when tokens were last used. */
   flush(): Promise<void>
   close(): Promise<void>
@@ -66,6 +68,7 @@ export function createDeviceAuthenticator(options: DeviceAuthenticatorOptions): 
     },
     forgetToken: (keyId) => holders.forget(keyId),
     forgetDevice: (deviceUid) => holders.forgetDevice(deviceUid),
+    forgetAll: () => holders.forgetAll(),
     flush,
     async close() {
       stopTimer()
@@ -124,6 +127,11 @@ class HolderCache {
   forget(keyId: string): void {
     this.#changes++
     this.#kept.delete(keyId)
+  }
+
+  forgetAll(): void {
+    this.#changes++
+    this.#kept.clear()
   }
 
   forgetDevice(deviceUid: number): void {

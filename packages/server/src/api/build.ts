@@ -63,8 +63,10 @@ function newFastify({ logger, trustedProxies }: ApiContext): FastifyInstance {
 }
 
 async function addApiRoutes(v1: Api, context: ApiContext): Promise<void> {
-  signInRoute(v1, context)
-  await v1.register((scope) => ingestRoutes(scope.withTypeProvider<ZodTypeProvider>(), context))
+  const { api, ingest } = context.serves ?? { api: true, ingest: true }
+  if (api) signInRoute(v1, context)
+  if (ingest) await v1.register((scope) => ingestRoutes(scope.withTypeProvider<ZodTypeProvider>(), context))
+  if (!api) return
   await v1.register(async (scope) => {
     const guarded = scope.withTypeProvider<ZodTypeProvider>()
     guarded.decorateRequest('actor')

@@ -24,6 +24,8 @@ export interface ApiContext extends DeviceContext, AccessContext {
   readonly metrics: MetricsRegistry
   readonly readiness: () => Promise<readonly ReadinessCheck[]>
   readonly serverInfo: () => ServerInfo
+  /** Which routes there are beside those for machines; all unless told. */
+  readonly serves?: { readonly api: boolean; readonly ingest: boolean }
   /** Copies everything into a folder of this machine. */
   readonly backup: (directory: string) => Promise<Backup>
   /** The certificate of the own authority, when there is one. */

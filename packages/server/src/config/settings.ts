@@ -2,7 +2,7 @@ import { availableParallelism, totalmem } from 'node:os'
 import { limits } from '@drover/protocol'
 import { z } from 'zod'
 import { engine } from './engines.ts'
-import { bytes, count, listener, text, yesOrNo } from './values.ts'
+import { bytes, count, listener, someOf, text, yesOrNo } from './values.ts'
 
 /** What a setting is called outside, and how it is explained. */
 export interface SettingDescription {
@@ -115,6 +115,8 @@ const engines = {
     }),
 }
 
+const roles = ['gateway', 'processor', 'api'] as const
+
 const storage = {
   logBytesMax: bytes(64 * mebibyte, 1024 * tebibyte)
     .default(8 * gibibyte)
@@ -179,6 +181,12 @@ const storage = {
 }
 
 const process = {
+  roles: someOf(roles).prefault(roles.join(',')).register(descriptions, {
+    placeholder: 'ROLE,…',
+    expects: 'some of gateway, processor and api, with commas',
+    about:
+      'What this process does: take in, store, answer. Others do the rest, over the same queue, store and registry, none of them embedded.',
+  }),
   gatewayThreads: count(1, 64)
     .default(() => cores(8))
     .register(descriptions, {

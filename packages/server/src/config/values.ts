@@ -53,6 +53,16 @@ export const text = (lengthMax = 4096) => z.string().trim().min(1).max(lengthMax
 export const yesOrNo = () =>
   z.union([z.boolean(), z.enum(['true', 'false']).transform((given) => given === 'true')])
 
+/** Some of these names, with commas between them. */
+export const someOf = <Name extends string>(names: readonly Name[]) =>
+  z.string().transform((given, context): readonly Name[] => {
+    const chosen = given.split(',').map((name) => name.trim())
+    if (chosen.every((name) => (names as readonly string[]).includes(name)))
+      return names.filter((name) => chosen.includes(name))
+    context.issues.push({ code: 'custom', input: given, message: 'not one of them' })
+    return z.NEVER
+  })
+
 /** HOST:PORT, [IPV6]:PORT, or `off`. */
 export const listener = () => z.string().transform(parseListener)
 

@@ -7,7 +7,7 @@ import type { RandomBytes } from '../runtime/ids.ts'
 /** What storage must hear of, so that what it remembers of devices and profiles stays true. */
 export interface StorageNotices {
   /** These devices were created, or have another profile or state. */
-  devicesChanged(deviceUids: readonly number[]): Promise<void>
+  devicesChanged(deviceUids: readonly number[] | 'all'): Promise<void>
   profileChanged(tenant: number, profile: string): Promise<void>
   /** The device is gone: its points are hidden at once. Idempotent. */
   deleteDevice(deviceUid: number): Promise<void>

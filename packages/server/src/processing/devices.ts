@@ -83,17 +83,17 @@ export class Devices {
   }
 
   /** What the registry says of these devices has changed, or they are gone. */
-  forget(uids: readonly number[]): void {
+  forget(uids: readonly number[] | 'all'): void {
+    if (uids === 'all') this.#known.clear()
+    else this.#forgetSome(uids)
+  }
+
+  #forgetSome(uids: readonly number[]): void {
     for (const uid of uids) {
       const device = this.#known.get(uid)
       if (device) device.isStale = true
       else this.#known.delete(uid)
     }
-  }
-
-  /** What is known of them may be old: all of it is loaded again. */
-  forgetAll(): void {
-    this.#known.clear()
   }
 
   forgetProfile(tenant: number, profileId: string): void {

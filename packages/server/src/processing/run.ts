@@ -115,7 +115,7 @@ export class Processing {
   takeOver<T>(loadPosition: () => Promise<T>): Promise<T> {
     return this.#inTurn(async () => {
       await this.#settled()
-      this.#processor.devices.forgetAll()
+      this.#processor.devices.forget('all')
       const loaded = await this.#patiently(loadPosition)
       this.#notePositions()
       return loaded
@@ -126,14 +126,14 @@ export class Processing {
   giveUp(partitions: readonly number[]): Promise<void> {
     return this.#inTurn(async () => {
       await this.#settled()
-      this.#processor.devices.forgetAll()
+      this.#processor.devices.forget('all')
       for (const partition of partitions) this.#positions.delete(partition)
       this.#notePositions()
     })
   }
 
   /** What the registry says of these devices has changed. */
-  devicesChanged(deviceUids: readonly number[]): Promise<void> {
+  devicesChanged(deviceUids: readonly number[] | 'all'): Promise<void> {
     return this.#inTurn(async () => this.#processor.devices.forget(deviceUids))
   }
 

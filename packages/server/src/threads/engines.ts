@@ -49,6 +49,8 @@ export async function openStoreServer(
   if (kind === 'cassandra')
     return (await import('../store/cassandra.ts')).openCassandraStore({ url, queryTimeoutMs })
   const maintenance = tidies ? 'automatic' : 'asked'
+  if (kind === 'timescale')
+    return (await import('../store/timescale.ts')).openTimescaleStore({ url, queryTimeoutMs, maintenance })
   return (await import('../store/postgres.ts')).openPostgresStore({ url, queryTimeoutMs, maintenance })
 }
 

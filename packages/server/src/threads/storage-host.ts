@@ -39,7 +39,7 @@ export interface Storage {
   /** Returns how to stop. */
   onLive(listener: (update: LiveUpdate) => void): () => void
   /** Answers once messages that are stored from then on are judged by what the registry says now. */
-  devicesChanged(deviceUids: readonly number[]): Promise<void>
+  devicesChanged(deviceUids: readonly number[] | 'all'): Promise<void>
   profileChanged(tenant: number, profile: string): Promise<void>
   /** The device is gone from the registry: nothing of it is stored or shown any more. */
   deleteDevice(deviceUid: number): Promise<void>

@@ -12,7 +12,7 @@ import type { Store, StoreStatus } from '../store/store.ts'
 /** What main asks of the storage thread. */
 export interface StorageService {
   watch(devices: Interest): void
-  devicesChanged(deviceUids: readonly number[]): Promise<void>
+  devicesChanged(deviceUids: readonly number[] | 'all'): Promise<void>
   profileChanged(tenant: number, profile: string): Promise<void>
   deleteDevice(deviceUid: number): Promise<void>
   applyRetention(olderThanMicros: number): Promise<void>
@@ -95,7 +95,7 @@ export async function startStorageService(parts: StorageParts): Promise<StorageS
     metrics: async () => ({ processing: processing.metrics, store: await store.reader.status() }),
     restoredSessions: async (lastPosition, timeoutMs) => {
       await processing.reached(lastPosition, timeoutMs)
-      return restoredSessions(await writer.loadKeys('all'))
+      return sessionsOf(await writer.loadKeys('all'))
     },
     close: async () => {
       await processing.close()
@@ -105,7 +105,7 @@ export async function startStorageService(parts: StorageParts): Promise<StorageS
 }
 
 /** As of the start: what main needs to know before the first client comes back. */
-function restoredSessions(
+export function sessionsOf(
   keys: readonly { readonly deviceUid: number; readonly key: string }[],
 ): RestoredSession[] {
   const sessions = new Map<string, RestoredSession>()

@@ -92,7 +92,7 @@ export async function createApiFixture(overrides: Partial<ApiContext> = {}) {
     deviceAccess: createDeviceAuthenticator({ registry, clock, refusals }),
     presence,
     storage: {
-      devicesChanged: async (uids) => void changes.push(`devices ${uids.join(' ')}`),
+      devicesChanged: async (uids) => void changes.push(`devices ${[uids].flat().join(' ')}`),
       profileChanged: async (_, id) => void changes.push(`profile ${id}`),
       deleteDevice: async (uid) => {
         changes.push(`delete ${uid}`)
