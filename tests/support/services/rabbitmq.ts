@@ -1,9 +1,17 @@
 import { randomBytes } from 'node:crypto'
-import { globSync, readFileSync } from 'node:fs'
+import { globSync } from 'node:fs'
 import { chown, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { issueAuthority, issueServer } from '../../../packages/server/src/access/tls/issue.ts'
-import { freePort, portAnswers, privateDirectory, type Service, startService, type User } from './service.ts'
+import {
+  freePort,
+  portAnswers,
+  privateDirectory,
+  type Service,
+  startService,
+  type User,
+  unprivilegedUser,
+} from './service.ts'
 
 export interface RabbitmqOptions {
   /** Whether clients have to speak TLS; the authority's certificate is at `certificate` then. */
@@ -21,7 +29,7 @@ export const rabbitmqUser = { username: 'drover', password: 'drover-test' } as c
 /** RabbitMQ of the system's package: one node, its port mapper on a port of its own, everything on the loopback interface. */
 export async function startRabbitmq({ tls = false }: RabbitmqOptions = {}): Promise<Rabbitmq> {
   const home = installation()
-  const user = unprivilegedUser()
+  const user = unprivilegedUser('rabbitmq')
   const directory = await privateDirectory('rabbitmq', user)
   const [port, mapperPort, nodePort] = [await freePort(), await freePort(), await freePort()]
   const { username, password } = rabbitmqUser
@@ -104,12 +112,4 @@ function installation(): string {
   const [found] = globSync('/usr/lib/rabbitmq/lib/rabbitmq_server-*')
   if (found === undefined) throw new Error('RabbitMQ is not installed: apt-get install rabbitmq-server')
   return found
-}
-
-/** Started by root, it runs as its own user. */
-function unprivilegedUser(): User | undefined {
-  if (process.getuid?.() !== 0) return undefined
-  const users = readFileSync('/etc/passwd', 'utf8')
-  const [, uid, gid] = /^rabbitmq:[^:]*:(\d+):(\d+):/m.exec(users) ?? []
-  return uid === undefined ? undefined : { uid: Number(uid), gid: Number(gid) }
 }
