@@ -42,9 +42,18 @@ const requestTimeoutMs = 12_000
 const mutationsInFlight = 64
 const rowsPerPage = 5_000
 
+/**
+ * A node that was away comes back under a new object; the library goes on connecting by the old one, even when the client
+ * is closed, unless that is ended with it.
+ */
+interface RemovedHost {
+  shutdown(waitForPending: boolean): Promise<void>
+}
+
 /** The connections to the cluster; everything is prepared, and sent to a node that keeps the partition. */
 export class Session implements Ask {
   readonly #client: Client
+  readonly #removed = new Set<RemovedHost>()
   readonly #read: types.consistencies
   readonly #write: types.consistencies
   /** Makes a tuple of values. */
@@ -53,6 +62,7 @@ export class Session implements Ask {
   private constructor(client: Client, driver: typeof import('cassandra-driver'), address: CassandraAddress) {
     const { consistencies, Tuple } = driver.types
     this.#client = client
+    client.on('hostRemove', (host: RemovedHost) => this.#removed.add(host))
     this.#read = consistencies[address.readConsistency]
     this.#write = consistencies[address.writeConsistency]
     this.tuple = (...values) => new Tuple(...values)
@@ -183,7 +193,8 @@ export class Session implements Ask {
   async close(): Promise<void> {
     const late = new AbortController()
     const waited = sleep(closeTimeoutMs, undefined, { signal: late.signal }).catch(() => {})
-    await Promise.race([this.#client.shutdown(), waited])
+    const removed = [...this.#removed].map((host) => host.shutdown(false))
+    await Promise.race([Promise.allSettled([this.#client.shutdown(), ...removed]), waited])
     late.abort()
   }
 }
