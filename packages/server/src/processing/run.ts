@@ -105,10 +105,10 @@ export class Processing {
       onFailure,
       devicesMax,
     })
-    options.writer.onDurable(({ consumer, partition, position }) => {
+    const stopCommitting = options.writer.onDurable(({ consumer, partition, position }) => {
       if (consumer === consumerName) this.#commit(partition, position)
     })
-    this.done = this.#run()
+    this.done = this.#run().finally(stopCommitting)
   }
 
   /** A partition is this processor's from here on: another one may have stored more of its devices than is known here. */

@@ -18,7 +18,8 @@ import { type Layout, openKeyspace } from './cassandra/schema.ts'
 import { findLatest, findSeries, SeriesIds } from './cassandra/series.ts'
 import type { Ask, Session } from './cassandra/session.ts'
 import { parseCassandraUrl } from './cassandra/url.ts'
-import type { DurableListener, Store, StoreBatch, StoreReader, StoreStatus, StoreWriter } from './store.ts'
+import { DurableListeners } from './position.ts'
+import type { Store, StoreBatch, StoreReader, StoreStatus, StoreWriter } from './store.ts'
 
 export interface CassandraStoreOptions {
   /** cassandra://[user:password@]host:port,…/keyspace?datacenter=… */
@@ -72,7 +73,7 @@ interface WriterOptions {
 }
 
 function cassandraWriter({ session, layout, points, nowSeconds, endsByItself }: WriterOptions): StoreWriter {
-  const listeners: DurableListener[] = []
+  const durable = new DurableListeners()
   const ids = new SeriesIds(session)
   let retainedAt = 0
   return {
@@ -82,7 +83,7 @@ function cassandraWriter({ session, layout, points, nowSeconds, endsByItself }: 
     loadKeys: (deviceUids) => findKeys(session, deviceUids),
     quarantineCounts: (deviceUids) => countQuarantine(session, deviceUids),
     position: (consumer, partition) => findPosition(session, consumer, partition),
-    onDurable: (listener) => listeners.push(listener),
+    onDurable: durable.add,
     write: async (batch) => {
       await ids.begin(batch.newSeries)
       await Promise.all([
@@ -93,7 +94,7 @@ function cassandraWriter({ session, layout, points, nowSeconds, endsByItself }: 
       await session.mutate(keyMutations(batch))
       await writePosition(session, batch.position)
       await countTotals(session, batch)
-      for (const listener of listeners) listener(batch.position)
+      durable.tell(batch.position)
     },
     deleteDevice: (deviceUid) => deleteDevice(session, layout, deviceUid),
     applyRetention: async (olderThanMicros) => {

@@ -2,14 +2,9 @@ import { backup } from './embedded/backup.ts'
 import { deleteDevice } from './embedded/devices.ts'
 import { Maintenance } from './embedded/maintenance.ts'
 import { readerOf, seriesStates } from './embedded/read.ts'
-import {
-  closeState,
-  type EmbeddedStoreOptions,
-  openState,
-  positionKey,
-  type StoreState,
-} from './embedded/state.ts'
+import { closeState, type EmbeddedStoreOptions, openState, type StoreState } from './embedded/state.ts'
 import { writeBatch } from './embedded/write.ts'
+import { positionKey } from './position.ts'
 import type { Store, StoreWriter } from './store.ts'
 
 export type { EmbeddedStoreOptions } from './embedded/state.ts'
@@ -66,7 +61,7 @@ function embeddedWriter(state: StoreState, maintenance: Maintenance): StoreWrite
     quarantineCounts: async (deviceUids) =>
       new Map(deviceUids.map((uid) => [uid, quarantine.kept.get(uid) ?? 0])),
     position: async (consumer, partition) => positions.get(positionKey(consumer, partition)),
-    onDurable: (listener) => state.durableListeners.push(listener),
+    onDurable: state.durable.add,
     write: async (batch) => {
       await maintenance.makeRoom()
       await state.lock.run(async () => {

@@ -4,12 +4,11 @@ import { deserialize, serialize } from 'node:v8'
 import { type AggregateFunction, DroverError } from '@drover/protocol'
 import { dayMicros, micros } from './micros.ts'
 import type { QualityCode } from './points.ts'
-import { fence } from './position.ts'
+import { DurableListeners, fence, positionKey } from './position.ts'
 import type {
   BucketsQuery,
   BucketsResult,
   DownsampleQuery,
-  DurableListener,
   MessageKey,
   PointsResult,
   QuarantineQuery,
@@ -95,7 +94,7 @@ export function createMemoryStore(
 }
 
 function memoryWriter(contents: Contents, clock: () => number): StoreWriter {
-  const durableListeners: DurableListener[] = []
+  const durable = new DurableListeners()
   return {
     reserveSeriesIds: async (count) => {
       const first = contents.nextSeries
@@ -111,16 +110,16 @@ function memoryWriter(contents: Contents, clock: () => number): StoreWriter {
       const kept = Map.groupBy(contents.quarantine, (entry) => entry.deviceUid)
       return new Map(deviceUids.map((uid) => [uid, kept.get(uid)?.length ?? 0]))
     },
-    position: async (consumer, partition) => contents.positions.get(`${consumer}/${partition}`),
+    position: async (consumer, partition) => contents.positions.get(positionKey(consumer, partition)),
     write: async (batch) => {
       const { consumer, partition, identity, position } = batch.position
-      const key = `${consumer}/${partition}`
+      const key = positionKey(consumer, partition)
       fence(contents.positions.get(key), batch.position)
       contents.positions.set(key, { identity, position })
       writeContents(contents, batch, micros(clock()))
-      for (const listener of durableListeners) listener(batch.position)
+      durable.tell(batch.position)
     },
-    onDurable: (listener) => durableListeners.push(listener),
+    onDurable: durable.add,
     deleteDevice: async (deviceUid) => deleteDevice(contents, deviceUid),
     applyRetention: async (olderThanMicros) => {
       const arrivedBefore = micros(clock()) - dayMicros

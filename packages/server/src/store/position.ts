@@ -1,5 +1,5 @@
 import { DroverError } from '@drover/protocol'
-import type { StoreBatch } from './store.ts'
+import type { DurableListener, StoreBatch } from './store.ts'
 
 export interface StoredPosition {
   readonly identity: string
@@ -19,4 +19,23 @@ export function fence(stored: StoredPosition | undefined, moved: StoreBatch['pos
       expected: stored.identity,
       actual: moved.identity,
     })
+}
+
+export function positionKey(consumer: string, partition: number): string {
+  return `${partition}/${consumer}`
+}
+
+/** Who is told of positions that have become durable. */
+export class DurableListeners {
+  readonly #listeners = new Set<DurableListener>()
+
+  /** Answers how to stop. */
+  readonly add = (listener: DurableListener): (() => void) => {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  tell(position: Parameters<DurableListener>[0]): void {
+    for (const listener of this.#listeners) listener(position)
+  }
 }

@@ -60,7 +60,7 @@ function writerOf(state: StoreState): StoreWriter {
     quarantineCounts: (deviceUids) => writing.use((session) => quarantineCounts(session, schema, deviceUids)),
     position: (consumer, partition) =>
       writing.use((session) => storedPosition(session, schema, consumer, partition)),
-    onDurable: (listener) => void state.durableListeners.push(listener),
+    onDurable: state.durable.add,
     write: (batch) => writeBatch(state, batch),
     deleteDevice: (deviceUid) => deleteDevice(state, deviceUid),
     applyRetention: (olderThanMicros) => applyRetention(state, olderThanMicros),

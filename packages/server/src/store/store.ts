@@ -112,8 +112,11 @@ export interface StoreWriter {
   quarantineCounts(deviceUids: readonly number[]): Promise<ReadonlyMap<number, number>>
   /** The last one written; after a crash, the last one that was durable. */
   position(consumer: string, partition: number): Promise<{ identity: string; position: number } | undefined>
-  /** Tells of each position up to which everything has become durable: the queue need not keep it any more. */
-  onDurable(listener: DurableListener): void
+  /**
+   * Tells of each position up to which everything has become durable: the queue need not keep it any more. Answers how to
+   * stop.
+   */
+  onDurable(listener: DurableListener): () => void
   /**
    * One transaction: when it answers, readers see all of it. It may become durable later, in the order of the writes and
    * whole. Rejects with `positionConflict`, `storeUnavailable`; then nothing was written.

@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite'
+import { positionKey } from '../position.ts'
 import type { MessageKey, QuarantineStored, Series, StoreBatch } from '../store.ts'
 import { forRows } from './ledger.ts'
 import { quarantineValues, saveQuarantine } from './quarantine.ts'
@@ -33,7 +34,7 @@ export class Changes {
     this.startedMicros = Math.min(this.startedMicros, nowMicros)
     this.messages += position.position - (position.expected ?? -1)
     this.queueBytes += queueBytes
-    this.#positions.set(`${position.partition}/${position.consumer}`, position)
+    this.#positions.set(positionKey(position.consumer, position.partition), position)
     for (const [deviceUid, count] of quarantineDropped)
       this.quarantineDropped.set(deviceUid, (this.quarantineDropped.get(deviceUid) ?? 0) + count)
   }

@@ -89,8 +89,7 @@ export async function writeSegments(state: StoreState): Promise<void> {
       inventories.replace(next(inventories.current))
     },
   )
-  for (const { positions } of rotated)
-    for (const position of positions) for (const listener of state.durableListeners) listener(position)
+  for (const { positions } of rotated) for (const position of positions) state.durable.tell(position)
   await failpoint('segments listed')
 }
 

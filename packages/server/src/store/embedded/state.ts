@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import { DroverError, limits } from '@drover/protocol'
 import { micros } from '../micros.ts'
-import type { StoredPosition } from '../position.ts'
-import type { DurableListener, Series } from '../store.ts'
+import { DurableListeners, positionKey, type StoredPosition } from '../position.ts'
+import type { Series } from '../store.ts'
 import { Changes } from './changes.ts'
 import { type AppendColumn, type Connection, type Database, openDatabase } from './duckdb.ts'
 import { type Failpoint, type Layout, layout, makeFolders, removeUnlisted } from './files.ts'
@@ -94,7 +94,7 @@ export interface StoreState {
   readonly changes: Changes[]
   /** Replaced tables and files that are being deleted. */
   readonly removals: ReadonlySet<Promise<void>>
-  readonly durableListeners: DurableListener[]
+  readonly durable: DurableListeners
   /** Numbers that are given away once. */
   readonly counters: { generation: number; segment: number; latest: number }
 }
@@ -174,7 +174,7 @@ async function loadState(
     inventories: new Inventories(inventory, remove),
     changes: [new Changes()],
     removals,
-    durableListeners: [],
+    durable: new DurableListeners(),
     counters: {
       generation: 0,
       segment: 1 + Math.max(0, ...segments.map(({ id }) => id)),
@@ -216,10 +216,6 @@ function loadPositions(db: DatabaseSync): Map<string, StoredPosition> {
       { identity: String(identity), position: Number(position) },
     ]),
   )
-}
-
-export function positionKey(consumer: string, partition: number): string {
-  return `${partition}/${consumer}`
 }
 
 async function removeItem(item: Retired, folders: Layout, lock: Mutex, writing: Connection): Promise<void> {

@@ -1,4 +1,4 @@
-import { fence } from '../position.ts'
+import { fence, positionKey } from '../position.ts'
 import type { Series, StoreBatch } from '../store.ts'
 import type { AppendColumn } from './duckdb.ts'
 import { duckdbError } from './errors.ts'
@@ -13,7 +13,7 @@ import {
   textColumns,
 } from './rows.ts'
 import type { Kind } from './schema.ts'
-import { nowMicros, positionKey, type StoreState, seriesColumns } from './state.ts'
+import { nowMicros, type StoreState, seriesColumns } from './state.ts'
 
 /**
  * Points, series, quarantine, keys and the position become visible together, or nothing of it. They are in memory until

@@ -1,7 +1,7 @@
 import { limits } from '@drover/protocol'
 import { Mutex } from '../embedded/mutex.ts'
 import { micros } from '../micros.ts'
-import type { DurableListener } from '../store.ts'
+import { DurableListeners } from '../position.ts'
 import { Database, quoted } from './database.ts'
 import { Marks } from './marks.ts'
 import { NativePartitions, type Partitions } from './partitions.ts'
@@ -64,7 +64,7 @@ export interface StoreState {
   readonly marks: Marks
   /** Held by whoever writes. */
   readonly lock: Mutex
-  readonly durableListeners: DurableListener[]
+  readonly durable: DurableListeners
 }
 
 export type PartitionsOf = (database: Database, schema: string, days: number) => Partitions
@@ -100,7 +100,7 @@ export async function openState(
     partitions,
     marks: new Marks(),
     lock: new Mutex(),
-    durableListeners: [],
+    durable: new DurableListeners(),
   }
 }
 

@@ -29,7 +29,7 @@ export function writeBatch(state: StoreState, batch: StoreBatch): Promise<void> 
         throw again
       })
     }
-    for (const listener of state.durableListeners) listener(batch.position)
+    state.durable.tell(batch.position)
   })
 }
 
