@@ -1,8 +1,8 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { DroverError } from '@drover/protocol'
+import { Mutex } from '../mutex.ts'
 import { storeUnavailable } from './errors.ts'
-import { Mutex } from './mutex.ts'
 
 /**
  * What the store holds for certain, in SQLite: which segments count, up to which position of the queue they reach, and

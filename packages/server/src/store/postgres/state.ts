@@ -1,6 +1,6 @@
 import { limits } from '@drover/protocol'
-import { Mutex } from '../embedded/mutex.ts'
 import { micros } from '../micros.ts'
+import { Mutex } from '../mutex.ts'
 import { DurableListeners } from '../position.ts'
 import { Database, quoted } from './database.ts'
 import { Marks } from './marks.ts'
